@@ -1,0 +1,18 @@
+/**
+ * The ledger is the append-only list of everything that moved a user's credits. An entry's credits are always positive; its
+ * kind tells the direction.
+ */
+export const LEDGER_KINDS = ['charge', 'refund', 'reset', 'grant'] as const;
+export type LedgerKind = (typeof LEDGER_KINDS)[number];
+
+/**
+ * What may be posted to an account: the kinds of the ledger, and a delivery, which counts finished images and moves no
+ * credits.
+ */
+export type PostingKind = LedgerKind | 'delivery';
+
+/** How long a settled key stays with its account, in milliseconds: longer than any request may live. */
+export const KEY_RETENTION_MS = 120_000;
+
+/** How long a request may live, in milliseconds; well below {@link KEY_RETENTION_MS}. */
+export const REQUEST_DEADLINE_MS = 30_000;

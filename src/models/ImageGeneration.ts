@@ -1,0 +1,184 @@
+import { type Connection, type Model, Schema, type Types } from 'mongoose';
+import type { Clock } from '../domain/clock.ts';
+import {
+  ASPECT_RATIOS,
+  type AspectRatio,
+  creditsFor,
+  GENERATION_DEFAULTS,
+  GENERATION_LIMITS,
+  IMAGE_GENERATION_TYPES,
+  IMAGE_QUALITIES,
+  type ImageGenerationType,
+  type ImageQuality,
+  needsSourceImage,
+} from '../domain/generation.ts';
+import { GENERATION_STATUSES, type GenerationStatus } from '../domain/lifecycle.ts';
+import { softDelete, type SoftDeletable } from './plugins/softDelete.ts';
+
+/** A finished picture; `size` in bytes, width and height in pixels. */
+export interface OutputImage {
+  /** https, or a path on this server. */
+  url: string;
+  filename: string;
+  size: number;
+  width?: number;
+  height?: number;
+  contentType?: string;
+}
+
+export type GenerationMetadata = Record<string, unknown>;
+
+/** A worker's claim, which ends by itself. */
+export interface Lease {
+  /** Fences the worker off once the claim is lost: every claim has another one. */
+  token: string;
+  workerId: string;
+  /** When the worker counts as dead unless it is heard from. */
+  expiresAt: Date;
+  /** When this attempt began; an attempt that is too old hangs, however lively its heartbeat. */
+  attemptStartedAt: Date;
+}
+
+/** What was paid, and from which period. */
+export interface GenerationCharge {
+  id: Types.ObjectId;
+  credits: number;
+  period: number;
+}
+
+/** What a generation that has come to its end still owes to its user's account. */
+export const OBLIGATIONS = ['refund', 'delivery'] as const;
+export type Obligation = (typeof OBLIGATIONS)[number];
+
+export interface ImageGeneration extends SoftDeletable {
+  _id: Types.ObjectId;
+  userId: Types.ObjectId;
+  type: ImageGenerationType;
+  prompt: string;
+  negativePrompt?: string;
+  style: string;
+  aspectRatio: AspectRatio;
+  quality: ImageQuality;
+  model: string;
+  /** Images asked for. */
+  count: number;
+  sourceImageUrl?: string;
+  status: GenerationStatus;
+  /** Credits that the request costs. */
+  credits: number;
+  /** Seconds. */
+  processingTime?: number;
+  outputImages: OutputImage[];
+  errorMessage?: string;
+  metadata: GenerationMetadata;
+  startedAt?: Date;
+  completedAt?: Date;
+  failedAt?: Date;
+  /** Absent until the credits have been taken; workers claim only what is charged. */
+  charge?: GenerationCharge;
+  /** Since when a worker may claim it; present exactly while it is pending and charged. */
+  availableAt?: Date;
+  lease?: Lease;
+  attempts: number;
+  owes?: Obligation;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+export type ImageGenerationModelType = Model<ImageGeneration>;
+
+const { minCount, maxCount, maxPromptLength, maxNegativePromptLength, maxNameLength, maxUrlLength, maxErrorMessageLength } =
+  GENERATION_LIMITS;
+
+const outputImageSchema = new Schema<OutputImage>(
+  {
+    url: { type: String, required: true, maxlength: maxUrlLength },
+    filename: { type: String, required: true, maxlength: 255 },
+    size: { type: Number, required: true, min: 0 },
+    width: { type: Number, min: 1 },
+    height: { type: Number, min: 1 },
+    contentType: { type: String, maxlength: 127 },
+  },
+  { _id: false },
+);
+
+const leaseSchema = new Schema<Lease>(
+  {
+    token: { type: String, required: true },
+    workerId: { type: String, required: true },
+    expiresAt: { type: Date, required: true },
+    attemptStartedAt: { type: Date, required: true },
+  },
+  { _id: false },
+);
+
+const chargeSchema = new Schema<GenerationCharge>(
+  {
+    id: { type: Schema.Types.ObjectId, required: true },
+    credits: { type: Number, required: true, min: 1 },
+    period: { type: Number, required: true },
+  },
+  { _id: false },
+);
+
+export function imageGenerationSchema(clock: Clock): Schema<ImageGeneration, ImageGenerationModelType> {
+  const schema = new Schema<ImageGeneration, ImageGenerationModelType>(
+    {
+      userId: { type: Schema.Types.ObjectId, ref: 'User', required: true },
+      type: { type: String, enum: IMAGE_GENERATION_TYPES, required: true },
+      prompt: { type: String, required: true, minlength: 1, maxlength: maxPromptLength },
+      negativePrompt: { type: String, maxlength: maxNegativePromptLength },
+      style: { type: String, default: GENERATION_DEFAULTS.style, maxlength: maxNameLength },
+      aspectRatio: { type: String, enum: ASPECT_RATIOS, default: GENERATION_DEFAULTS.aspectRatio },
+      quality: { type: String, enum: IMAGE_QUALITIES, default: GENERATION_DEFAULTS.quality },
+      model: { type: String, default: GENERATION_DEFAULTS.model, maxlength: maxNameLength },
+      count: { type: Number, default: GENERATION_DEFAULTS.count, min: minCount, max: maxCount, validate: Number.isInteger },
+      sourceImageUrl: {
+        type: String,
+        match: /^https:\/\//,
+        maxlength: maxUrlLength,
+        required(this: ImageGeneration) {
+          return needsSourceImage(this.type);
+        },
+      },
+      status: { type: String, enum: GENERATION_STATUSES, default: 'pending', required: true },
+      credits: {
+        type: Number,
+        min: 1,
+        required: true,
+        validate: Number.isInteger,
+        default(this: ImageGeneration) {
+          return creditsFor(this);
+        },
+      },
+      processingTime: { type: Number, min: 0 },
+      outputImages: { type: [outputImageSchema], default: [] },
+      errorMessage: { type: String, maxlength: maxErrorMessageLength },
+      metadata: { type: Schema.Types.Mixed, default: () => ({}) },
+      startedAt: { type: Date },
+      completedAt: { type: Date },
+      failedAt: { type: Date },
+      charge: { type: chargeSchema },
+      availableAt: { type: Date },
+      lease: { type: leaseSchema },
+      attempts: { type: Number, default: 0, min: 0, required: true },
+      owes: { type: String, enum: OBLIGATIONS },
+    },
+    { collection: 'imagegenerations', minimize: false, timestamps: { currentTime: () => clock.now() } },
+  );
+  schema.plugin(softDelete);
+  const kept = { partialFilterExpression: { isDeleted: false } };
+  schema.index({ userId: 1, createdAt: -1, _id: -1 }, kept);
+  schema.index({ userId: 1, status: 1, createdAt: -1, _id: -1 }, kept);
+  schema.index({ userId: 1, type: 1, createdAt: -1, _id: -1 }, kept);
+  // The queue, the leases and the debts hold only what is under way: their size does not follow the history.
+  schema.index({ availableAt: 1, _id: 1 }, { sparse: true });
+  schema.index({ 'lease.expiresAt': 1 }, { sparse: true });
+  schema.index({ 'lease.attemptStartedAt': 1 }, { sparse: true });
+  schema.index({ owes: 1 }, { sparse: true });
+  return schema;
+}
+
+export function registerImageGeneration(connection: Connection, clock: Clock): ImageGenerationModelType {
+  return connection.model<ImageGeneration, ImageGenerationModelType>('ImageGeneration', imageGenerationSchema(clock));
+}

@@ -1,0 +1,146 @@
+import { type Connection, type Model, Schema, type Types } from 'mongoose';
+import type { Clock } from '../domain/clock.ts';
+import { ASPECT_RATIOS, type AspectRatio, GENERATION_DEFAULTS, IMAGE_QUALITIES, type ImageQuality } from '../domain/generation.ts';
+import type { PostingKind } from '../domain/ledger.ts';
+import { periodAt } from '../domain/periods.ts';
+import { SUBSCRIPTION_TIERS, type SubscriptionTier } from '../domain/tiers.ts';
+import type { ImageGeneration } from './ImageGeneration.ts';
+import { softDelete, type SoftDeletable } from './plugins/softDelete.ts';
+
+export const THEMES = ['system', 'light', 'dark'] as const;
+
+/** What the user likes to see and to generate. */
+export interface UserPreferences {
+  theme: (typeof THEMES)[number];
+  /** BCP 47. */
+  language: string;
+  defaultStyle: string;
+  defaultAspectRatio: AspectRatio;
+  defaultQuality: ImageQuality;
+}
+
+export interface UserSettings {
+  emailNotifications: boolean;
+  quotaAlerts: boolean;
+}
+
+/**
+ * Something that moved the account and still has to be written elsewhere. It is put here by the same write that moved the
+ * account, so neither can be without the other; settlement copies it to the ledger and takes it away.
+ */
+export interface OpenEntry {
+  id: Types.ObjectId;
+  kind: PostingKind;
+  /** Position in the user's ledger, from 1 without gaps; a delivery has none. */
+  sequence?: number;
+  credits: number;
+  /** Credits that remained afterwards. */
+  balance: number;
+  /** Number of the period that was charged. */
+  period: number;
+  at: Date;
+  /** Hash of user and idempotency key. */
+  key?: string;
+  /** Hash of the route and body that came with the key. */
+  fingerprint?: string;
+  generationId?: Types.ObjectId;
+  /** The charge that a refund gives back. */
+  chargeId?: Types.ObjectId;
+  reason?: string;
+  /** The generation that this charge paid for, whole, so that a crash after the charge cannot lose it. */
+  generation?: ImageGeneration;
+  /** When ledger and generation were seen to hold this entry. */
+  settledAt?: Date;
+}
+
+export interface User extends SoftDeletable {
+  _id: Types.ObjectId;
+  clerkUserId: string;
+  email: string;
+  name: string;
+  subscriptionTier: SubscriptionTier;
+  /** Credits taken in this period. */
+  monthlyUsage: number;
+  /** Images delivered since sign-up. */
+  totalImagesGenerated: number;
+  quotaResetDate: Date;
+  preferences: UserPreferences;
+  settings: UserSettings;
+  /** The instant from which months count: sign-up, or the paid subscription's own anchor. */
+  quotaAnchor: Date;
+  periodStart: Date;
+  /** Counts resets, from 1. */
+  periodNumber: number;
+  /** Credits granted on top of the tier's quota, until the next reset. */
+  grantedCredits: number;
+  /** Sequence of the newest ledger entry. */
+  entrySequence: number;
+  openEntries: Record<string, OpenEntry>;
+  /** When a sweep has to look at `openEntries` next; absent when there is nothing to do. */
+  sweepAt?: Date;
+  /** The newest `settledAt` of the keys that have left `openEntries`. */
+  forgottenThrough: Date;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+export type UserModelType = Model<User>;
+
+export function userSchema(clock: Clock): Schema<User, UserModelType> {
+  const schema = new Schema<User, UserModelType>(
+    {
+      clerkUserId: { type: String, required: true, maxlength: 255, immutable: true },
+      // A session token may know neither address nor name; they follow from Clerk.
+      email: { type: String, default: '', maxlength: 320, trim: true, lowercase: true },
+      name: { type: String, default: '', maxlength: 200, trim: true },
+      subscriptionTier: { type: String, enum: SUBSCRIPTION_TIERS, default: 'free', required: true },
+      monthlyUsage: { type: Number, default: 0, min: 0, required: true, validate: Number.isInteger },
+      totalImagesGenerated: { type: Number, default: 0, min: 0, required: true, validate: Number.isInteger },
+      preferences: {
+        theme: { type: String, enum: THEMES, default: 'system' },
+        language: { type: String, default: 'en', maxlength: 35 },
+        defaultStyle: { type: String, default: GENERATION_DEFAULTS.style, maxlength: 64 },
+        defaultAspectRatio: { type: String, enum: ASPECT_RATIOS, default: GENERATION_DEFAULTS.aspectRatio },
+        defaultQuality: { type: String, enum: IMAGE_QUALITIES, default: GENERATION_DEFAULTS.quality },
+      },
+      settings: {
+        emailNotifications: { type: Boolean, default: true },
+        quotaAlerts: { type: Boolean, default: true },
+      },
+      quotaAnchor: { type: Date, default: () => clock.now(), required: true },
+      periodStart: {
+        type: Date,
+        required: true,
+        default(this: User) {
+          return periodAt(this.quotaAnchor, clock.now()).start;
+        },
+      },
+      quotaResetDate: {
+        type: Date,
+        required: true,
+        default(this: User) {
+          return periodAt(this.quotaAnchor, clock.now()).end;
+        },
+      },
+      periodNumber: { type: Number, default: 1, required: true },
+      grantedCredits: { type: Number, default: 0, min: 0, required: true },
+      entrySequence: { type: Number, default: 0, required: true },
+      openEntries: { type: Schema.Types.Mixed, default: () => ({}), required: true },
+      sweepAt: { type: Date },
+      forgottenThrough: { type: Date, default: () => new Date(0), required: true },
+    },
+    { collection: 'users', minimize: false, timestamps: { currentTime: () => clock.now() } },
+  );
+  schema.plugin(softDelete);
+  // A deleted user's Clerk id stays taken: signing up again restores the account and never starts a fresh one.
+  schema.index({ clerkUserId: 1 }, { unique: true });
+  schema.index({ email: 1 });
+  schema.index({ subscriptionTier: 1, createdAt: -1, _id: -1 });
+  schema.index({ quotaResetDate: 1 });
+  schema.index({ sweepAt: 1 }, { sparse: true });
+  return schema;
+}
+
+export function registerUser(connection: Connection, clock: Clock): UserModelType {
+  return connection.model<User, UserModelType>('User', userSchema(clock));
+}

@@ -1,0 +1,8 @@
+import type { Clock } from '../domain/clock.ts';
+import type { Models } from '../models/index.ts';
+
+/** What every repository function works with. */
+export interface Store {
+  models: Models;
+  clock: Clock;
+}
