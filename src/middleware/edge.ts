@@ -1,0 +1,24 @@
+import { Hono } from 'hono';
+import { describeRoute } from 'hono-openapi';
+import type { Log } from '../config/log.ts';
+import { refuseLargeBodies } from './body.ts';
+import type { EdgeEnv } from './context.ts';
+import { anyProblem } from './describe.ts';
+import { notFoundHandler, problemHandler } from './problem.ts';
+import { requestId } from './requestId.ts';
+import { requestLog } from './requestLog.ts';
+import { knownRoutesOnly } from './routing.ts';
+import { securityHeaders } from './securityHeaders.ts';
+
+/**
+ * An application with everything that holds for all routes, and no route yet. The order matters: whatever refuses
+ * stands inside what identifies and logs the request, and an unknown address is refused before anything is asked of it.
+ */
+export function createEdge(deps: { log: Log }): Hono<EdgeEnv> {
+  const app = new Hono<EdgeEnv>();
+  app.onError(problemHandler(deps.log));
+  app.notFound(notFoundHandler);
+  app.use(requestId(), requestLog(deps.log), securityHeaders(), knownRoutesOnly(app), refuseLargeBodies());
+  app.use(describeRoute({ responses: { default: anyProblem() } }));
+  return app;
+}

@@ -1,0 +1,89 @@
+import type { Context, ErrorHandler, NotFoundHandler } from 'hono';
+import { HTTPException } from 'hono/http-exception';
+import { errorFields, type Log } from '../config/log.ts';
+import { ArtifexError, ERROR_STATUS, type ErrorCode, ValidationFailedError } from '../domain/errors.ts';
+import type { EdgeEnv } from './context.ts';
+import { isDatabaseUnreachable, refusedFields } from './databaseErrors.ts';
+import { PROBLEM_TYPES, problemType } from './problemTypes.ts';
+import { Refusal } from './refusal.ts';
+
+/** Seconds after which it is worth to ask again for what was out of reach. */
+const RETRY_AFTER_SECONDS = '5';
+
+/** Header fields that answers of a status owe: RFC 6750 section 3 and RFC 9110 section 10.2.3. */
+const OWED_HEADERS: Partial<Record<ErrorCode, Record<string, string>>> = {
+  unauthenticated: { 'WWW-Authenticate': 'Bearer realm="artifex"' },
+  unavailable: { 'Retry-After': RETRY_AFTER_SECONDS },
+};
+
+/** The words of Hono's own exceptions, by status. */
+const CODE_OF_STATUS: ReadonlyMap<number, ErrorCode> = new Map([
+  [400, 'malformed_json'],
+  [401, 'unauthenticated'],
+  [403, 'forbidden'],
+  [404, 'not_found'],
+  [405, 'method_not_allowed'],
+  [409, 'conflict'],
+  [413, 'payload_too_large'],
+  [415, 'unsupported_media_type'],
+  [429, 'rate_limited'],
+  [503, 'unavailable'],
+]);
+
+/**
+ * The one place that turns what was thrown into an answer: `application/problem+json` of RFC 9457. What nobody
+ * foresaw is an `internal` that tells the caller nothing, and is logged with the request's id.
+ *
+ * @example
+ * app.onError(problemHandler(log));
+ */
+export function problemHandler(log: Log): ErrorHandler<EdgeEnv> {
+  return function answerWithProblem(thrown, c) {
+    const error = refusalOf(thrown);
+    const fields = { requestId: c.var.requestId, ...errorFields(thrown) };
+    if (error.code === 'internal') {
+      log.error('request failed', fields);
+    } else if (error.code === 'unavailable') {
+      log.warn('a service is out of reach', fields);
+    }
+    return problemAnswer(c, error);
+  };
+}
+
+/** Unknown paths, and handlers that call `c.notFound()`. */
+export const notFoundHandler: NotFoundHandler<EdgeEnv> = function answerNotFound(c) {
+  return problemAnswer(c, new ArtifexError('not_found', 'There is nothing at this address.'));
+};
+
+function refusalOf(thrown: Error): ArtifexError {
+  if (thrown instanceof ArtifexError) {
+    return thrown;
+  }
+  if (isDatabaseUnreachable(thrown)) {
+    return new ArtifexError('unavailable', 'The database is out of reach. It is safe to repeat the request.');
+  }
+  const fields = refusedFields(thrown);
+  if (fields) {
+    return new ValidationFailedError(fields);
+  }
+  const code = thrown instanceof HTTPException ? CODE_OF_STATUS.get(thrown.status) : undefined;
+  if (code) {
+    return new ArtifexError(code, thrown.message || PROBLEM_TYPES[code].meaning);
+  }
+  return new ArtifexError('internal', 'The fault is ours. Report it with the X-Request-Id of this answer.');
+}
+
+function problemAnswer(c: Context<EdgeEnv>, error: ArtifexError): Response {
+  const status = ERROR_STATUS[error.code];
+  const headers = { ...OWED_HEADERS[error.code], ...(error instanceof Refusal ? error.headers : {}) };
+  const problem = {
+    type: problemType(error.code),
+    title: PROBLEM_TYPES[error.code].title,
+    status,
+    detail: error.message,
+    instance: new URL(c.req.url).pathname,
+    code: error.code,
+    ...error.extensions,
+  };
+  return c.body(JSON.stringify(problem), status, { ...headers, 'Content-Type': 'application/problem+json' });
+}

@@ -1,0 +1,99 @@
+import { zValidator } from '@hono/zod-validator';
+import type { Env } from 'hono';
+import { type DescribeRouteOptions, resolver, uniqueSymbol } from 'hono-openapi';
+import { z } from 'zod';
+import { ArtifexError, type ErrorCode, type FieldError, ValidationFailedError } from '../domain/errors.ts';
+import { readJsonText } from './body.ts';
+import { problemAnswers } from './describe.ts';
+
+// One schema validates a part of the request, types `c.req.valid(...)` and documents the route. `@hono/zod-validator`
+// does the first two; for the third, a middleware carries hono-openapi's symbol.
+
+const BODY_PROBLEMS: readonly ErrorCode[] = [
+  'validation_failed',
+  'malformed_json',
+  'payload_too_large',
+  'unsupported_media_type',
+];
+
+/**
+ * The JSON body of a route. Give a `z.strictObject`, so that unknown fields are refused.
+ *
+ * @example
+ * routes.post('/', jsonBody(z.strictObject({ credits: z.int().min(1) })), (c) => c.json(c.req.valid('json')));
+ */
+export function jsonBody<Schema extends z.ZodType, E extends Env, P extends string>(schema: Schema) {
+  const validate = zValidator<Schema, 'json', E, P, typeof refuseFields>('json', schema, refuseFields);
+  const parseBody: typeof validate = async function parseBody(c, next) {
+    const text = await readJsonText(c.req.raw);
+    if (text.trim() === '') {
+      throw new ArtifexError('malformed_json', 'The body is empty; send a JSON object.');
+    }
+    // The body is spent, and Hono's validator reads it again; hono/body-limit hands it on in the same way.
+    c.req.raw = new Request(c.req.raw, { body: text });
+    return validate(c, next);
+  };
+  return documentedAs(parseBody, {
+    requestBody: { required: true, content: { 'application/json': { schema: resolver(schema) } } },
+    responses: problemAnswers(BODY_PROBLEMS),
+  });
+}
+
+/** A route whose body is empty by contract. Clients that cannot send a POST without one may send `{}`. */
+export function emptyBody<E extends Env, P extends string>() {
+  const schema = z.strictObject({});
+  const validate = zValidator<typeof schema, 'json', E, P, typeof refuseFields>('json', schema, refuseFields);
+  const refuseBody: typeof validate = async function refuseBody(c, next) {
+    const text = await readJsonText(c.req.raw);
+    c.req.raw = new Request(c.req.raw, { body: text.trim() === '' ? '{}' : text });
+    return validate(c, next);
+  };
+  return documentedAs(refuseBody, { responses: problemAnswers(BODY_PROBLEMS) });
+}
+
+/**
+ * The query of a route. Give a `z.strictObject`: a parameter that is unknown or stands twice is refused, since
+ * ignoring a mistyped filter answers a question that nobody asked.
+ */
+export function query<Schema extends z.ZodType, E extends Env, P extends string>(schema: Schema) {
+  const validate = zValidator<Schema, 'query', E, P, typeof refuseFields>('query', schema, refuseFields);
+  return Object.assign(validate, { [uniqueSymbol]: { target: 'query', ...resolver(schema) } });
+}
+
+/** The parameters of a path. One that cannot name a resource names none: 404, as for any other unknown id. */
+export function params<Schema extends z.ZodType, E extends Env, P extends string>(schema: Schema) {
+  const validate = zValidator<Schema, 'param', E, P, typeof refuseAddress>('param', schema, refuseAddress);
+  return Object.assign(validate, { [uniqueSymbol]: { target: 'param', ...resolver(schema) } });
+}
+
+/** Zod's issues as the `errors` of a problem; an unknown field is named by its own path. */
+export function fieldErrors(error: z.core.$ZodError): FieldError[] {
+  return error.issues.flatMap((issue) => {
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => ({ path: pathOf([...issue.path, key]), message: 'Unknown field' }));
+    }
+    return [{ path: pathOf(issue.path), message: issue.message }];
+  });
+}
+
+function pathOf(path: readonly PropertyKey[]): string {
+  return path.map(String).join('.');
+}
+
+type Outcome = { success: true } | { success: false; error: z.core.$ZodError };
+
+function refuseFields(outcome: Outcome): void {
+  if (!outcome.success) {
+    throw new ValidationFailedError(fieldErrors(outcome.error));
+  }
+}
+
+function refuseAddress(outcome: Outcome): void {
+  if (!outcome.success) {
+    throw new ArtifexError('not_found', 'There is nothing at this address.');
+  }
+}
+
+function documentedAs<Middleware extends object>(middleware: Middleware, spec: DescribeRouteOptions): Middleware {
+  return Object.assign(middleware, { [uniqueSymbol]: { spec } });
+}
