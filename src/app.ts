@@ -1,29 +1,42 @@
 import type { Log } from './config/log.ts';
-import type { SessionTrust } from './identity/sessionTrust.ts';
+import { requireDatabase } from './middleware/databaseGate.ts';
 import { createEdge } from './middleware/edge.ts';
+import type { RouteDeps } from './routes/deps.ts';
 import { docsRoutes } from './routes/docs.ts';
+import { generationRoutes } from './routes/generations.ts';
 import { type HealthDeps, healthRoutes } from './routes/health.ts';
+import { imageRoutes } from './routes/images.ts';
 import { openApiOf } from './routes/openapi.ts';
+import { quotaRoutes } from './routes/quota.ts';
+import { userRoutes } from './routes/users.ts';
 
 /** Everything that the application needs from outside: it opens nothing itself. */
-export interface AppDeps extends HealthDeps {
+export interface AppDeps extends HealthDeps, RouteDeps {
   log: Log;
-  sessions: SessionTrust;
+  /** Whether collections and indexes stand. */
+  isPrepared: () => boolean;
 }
 
 /**
  * The whole API. No I/O: what does it is handed in.
  *
  * @example
- * const app = createApp({ log, sessions, health: getConnectionInfo });
+ * const app = createApp(deps);
  * serve({ fetch: app.fetch, port: 8787 });
  */
 export function createApp(deps: AppDeps) {
   const edge = createEdge(deps);
-  return edge.route('/', healthRoutes(deps)).route(
-    '/',
-    docsRoutes(() => openApiOf(edge)),
-  );
+  return edge
+    .route('/', healthRoutes(deps))
+    .route(
+      '/',
+      docsRoutes(() => openApiOf(edge)),
+    )
+    .route('/images', imageRoutes(deps))
+    .use('/v1/*', requireDatabase(deps.isPrepared))
+    .route('/v1/me', userRoutes(deps))
+    .route('/v1/quota', quotaRoutes(deps))
+    .route('/v1/generations', generationRoutes(deps));
 }
 
 /** The type that `hc<AppType>()` of hono/client makes a typed client from. */

@@ -13,6 +13,3 @@ export type PostingKind = LedgerKind | 'delivery';
 
 /** How long a settled key stays with its account, in milliseconds: longer than any request may live. */
 export const KEY_RETENTION_MS = 120_000;
-
-/** How long a request may live, in milliseconds; well below {@link KEY_RETENTION_MS}. */
-export const REQUEST_DEADLINE_MS = 30_000;

@@ -13,7 +13,7 @@ import {
   needsSourceImage,
 } from '../domain/generation.ts';
 import { GENERATION_STATUSES, type GenerationStatus } from '../domain/lifecycle.ts';
-import { softDelete, type SoftDeletable } from './plugins/softDelete.ts';
+import { type SoftDeletable, softDelete } from './plugins/softDelete.ts';
 
 /** A finished picture; `size` in bytes, width and height in pixels. */
 export interface OutputImage {
@@ -87,8 +87,15 @@ export interface ImageGeneration extends SoftDeletable {
 
 export type ImageGenerationModelType = Model<ImageGeneration>;
 
-const { minCount, maxCount, maxPromptLength, maxNegativePromptLength, maxNameLength, maxUrlLength, maxErrorMessageLength } =
-  GENERATION_LIMITS;
+const {
+  minCount,
+  maxCount,
+  maxPromptLength,
+  maxNegativePromptLength,
+  maxNameLength,
+  maxUrlLength,
+  maxErrorMessageLength,
+} = GENERATION_LIMITS;
 
 const outputImageSchema = new Schema<OutputImage>(
   {
@@ -132,7 +139,13 @@ export function imageGenerationSchema(clock: Clock): Schema<ImageGeneration, Ima
       aspectRatio: { type: String, enum: ASPECT_RATIOS, default: GENERATION_DEFAULTS.aspectRatio },
       quality: { type: String, enum: IMAGE_QUALITIES, default: GENERATION_DEFAULTS.quality },
       model: { type: String, default: GENERATION_DEFAULTS.model, maxlength: maxNameLength },
-      count: { type: Number, default: GENERATION_DEFAULTS.count, min: minCount, max: maxCount, validate: Number.isInteger },
+      count: {
+        type: Number,
+        default: GENERATION_DEFAULTS.count,
+        min: minCount,
+        max: maxCount,
+        validate: Number.isInteger,
+      },
       sourceImageUrl: {
         type: String,
         match: /^https:\/\//,

@@ -2,7 +2,7 @@ import { type Connection, type Model, Schema, type Types } from 'mongoose';
 import type { Clock } from '../domain/clock.ts';
 import { LIVE_STATUSES, SUBSCRIPTION_STATUSES, type SubscriptionStatus } from '../domain/subscription.ts';
 import { SUBSCRIPTION_TIERS, type SubscriptionTier } from '../domain/tiers.ts';
-import { softDelete, type SoftDeletable } from './plugins/softDelete.ts';
+import { type SoftDeletable, softDelete } from './plugins/softDelete.ts';
 
 export interface Subscription extends SoftDeletable {
   _id: Types.ObjectId;
@@ -43,7 +43,11 @@ export function subscriptionSchema(clock: Clock): Schema<Subscription, Subscript
   schema.plugin(softDelete);
   schema.index(
     { userId: 1 },
-    { unique: true, name: 'one_live_subscription_per_user', partialFilterExpression: { isDeleted: false, status: { $in: [...LIVE_STATUSES] } } },
+    {
+      unique: true,
+      name: 'one_live_subscription_per_user',
+      partialFilterExpression: { isDeleted: false, status: { $in: [...LIVE_STATUSES] } },
+    },
   );
   schema.index({ userId: 1, createdAt: -1 });
   schema.index({ stripeSubscriptionId: 1 }, { unique: true, sparse: true });

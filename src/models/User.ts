@@ -1,11 +1,17 @@
 import { type Connection, type Model, Schema, type Types } from 'mongoose';
 import type { Clock } from '../domain/clock.ts';
-import { ASPECT_RATIOS, type AspectRatio, GENERATION_DEFAULTS, IMAGE_QUALITIES, type ImageQuality } from '../domain/generation.ts';
+import {
+  ASPECT_RATIOS,
+  type AspectRatio,
+  GENERATION_DEFAULTS,
+  IMAGE_QUALITIES,
+  type ImageQuality,
+} from '../domain/generation.ts';
 import type { PostingKind } from '../domain/ledger.ts';
 import { periodAt } from '../domain/periods.ts';
 import { SUBSCRIPTION_TIERS, type SubscriptionTier } from '../domain/tiers.ts';
 import type { ImageGeneration } from './ImageGeneration.ts';
-import { softDelete, type SoftDeletable } from './plugins/softDelete.ts';
+import { type SoftDeletable, softDelete } from './plugins/softDelete.ts';
 
 export const THEMES = ['system', 'light', 'dark'] as const;
 

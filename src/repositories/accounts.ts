@@ -2,6 +2,7 @@ import { Types } from 'mongoose';
 import { ArtifexError, UserNotFoundError } from '../domain/errors.ts';
 import type { QuotaAccount } from '../domain/quota.ts';
 import type { OpenEntry, User } from '../models/User.ts';
+import { usersOf } from './collections.ts';
 import { type KeyGuard, type Posting, postingStatement, slotOf } from './postingStatement.ts';
 import type { Store } from './store.ts';
 
@@ -18,7 +19,8 @@ export type Account = QuotaAccount & Pick<User, '_id' | 'isDeleted' | 'forgotten
  */
 export type Outcome =
   | { result: 'posted' | 'repeated'; account: Account; entry: OpenEntry }
-  | { result: 'insufficient' | 'stale'; account: Account };
+  | { result: 'insufficient'; account: Account }
+  | { result: 'stale'; account: Account };
 
 /** The fields that quota and outcome are read from; the other open entries stay in the database. */
 const ACCOUNT_FIELDS = {
@@ -40,14 +42,13 @@ const ACCOUNT_FIELDS = {
  */
 export async function post(store: Store, user: UserReference, posting: Posting, guard?: KeyGuard): Promise<Outcome> {
   const slot = slotOf(posting);
-  // The driver's own collection: the statement must see deleted users, and casting would cost more than it proves.
-  const account = await store.models.User.collection.findOneAndUpdate(
+  const account = await usersOf(store).findOneAndUpdate(
     user,
     postingStatement(posting, new Types.ObjectId(), store.clock.now(), guard),
     { returnDocument: 'after', projection: { ...ACCOUNT_FIELDS, [`openEntries.${slot}`]: 1 } },
   );
   if (!account) throw new UserNotFoundError();
-  return readOutcome(account as unknown as Account & Pick<User, 'openEntries'>, slot, posting, guard);
+  return readOutcome(account, slot, posting, guard);
 }
 
 function readOutcome(
@@ -59,7 +60,35 @@ function readOutcome(
   const entry = account.openEntries[slot];
   if (entry) return { result: entry.id.equals(posting.id) ? 'posted' : 'repeated', account, entry };
   if (posting.kind === 'charge' && account.isDeleted) throw accountDeleted();
-  return { result: guard && !passes(guard, account.forgottenThrough) ? 'stale' : 'insufficient', account };
+  if (guard && !passes(guard, account.forgottenThrough)) return { result: 'stale', account };
+  return { result: 'insufficient', account };
+}
+
+/**
+ * Posts what must happen once for ever. Its key is looked up among what has been settled, then among the open entries by the
+ * posting itself; a key that was settled and forgotten between the two is looked up again. First that is judged by the
+ * clock, whose error {@link KEY_RETENTION_MS} covers; then by comparing what had been forgotten, which needs no clock.
+ *
+ * @param lookUp what this posting did earlier, or null
+ * @param lookedUpAt the instant of a look-up that the caller has already made, in vain
+ */
+export async function postOnce<Known>(
+  store: Store,
+  user: UserReference,
+  posting: Posting,
+  lookUp: () => Promise<Known | null>,
+  lookedUpAt?: Date,
+): Promise<Exclude<Outcome, { result: 'stale' }> | { result: 'known'; known: Known }> {
+  let guard: KeyGuard = { lookedUpAt: lookedUpAt ?? store.clock.now() };
+  let mustLook = lookedUpAt === undefined;
+  for (;;) {
+    const known = mustLook ? await lookUp() : null;
+    if (known !== null) return { result: 'known', known };
+    const outcome = await post(store, user, posting, guard);
+    if (outcome.result !== 'stale') return outcome;
+    guard = { forgottenThrough: outcome.account.forgottenThrough };
+    mustLook = true;
+  }
 }
 
 function passes(guard: KeyGuard, forgottenThrough: Date): boolean {

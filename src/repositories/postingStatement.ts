@@ -79,7 +79,9 @@ function beginPeriod(resetId: Types.ObjectId, now: Date): Expression {
       { candidate: monthsOn('$$months') },
       {
         ...emptyPeriod({ id: resetId, kind: 'reset' }, now),
-        periodStart: { $cond: [{ $lte: ['$$candidate', now] }, '$$candidate', monthsOn({ $subtract: ['$$months', 1] })] },
+        periodStart: {
+          $cond: [{ $lte: ['$$candidate', now] }, '$$candidate', monthsOn({ $subtract: ['$$months', 1] })],
+        },
         quotaResetDate: { $cond: [{ $lte: ['$$candidate', now] }, monthsOn({ $add: ['$$months', 1] }), '$$candidate'] },
       },
     ),

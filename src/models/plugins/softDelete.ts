@@ -40,10 +40,14 @@ const FILTERED_OPERATIONS = [
 export function softDelete(schema: Schema): void {
   schema.add({ isDeleted: { type: Boolean, default: false, required: true }, deletedAt: { type: Date } });
 
-  schema.pre([...FILTERED_OPERATIONS], { query: true, document: false }, function leaveDeletedOut(this: Query<unknown, unknown>) {
-    if (this.getOptions().withDeleted || 'isDeleted' in this.getFilter()) return;
-    this.where({ isDeleted: false });
-  });
+  schema.pre(
+    [...FILTERED_OPERATIONS],
+    { query: true, document: false },
+    function leaveDeletedOut(this: Query<unknown, unknown>) {
+      if (this.getOptions().withDeleted || 'isDeleted' in this.getFilter()) return;
+      this.where({ isDeleted: false });
+    },
+  );
 
   schema.pre('aggregate', function leaveDeletedOut(this: Aggregate<unknown>) {
     if (this.options.withDeleted) return;

@@ -1,0 +1,143 @@
+import mongoose, { type Connection } from 'mongoose';
+import { readEnv } from './env.ts';
+import { errorFields, type Log } from './log.ts';
+
+export interface ConnectOptions {
+  /** A `mongodb://` address with the database's name; without it, `MONGODB_URI`. */
+  uri?: string;
+  /** Without it, Mongoose's default connection, on which the models of `@/models` live. */
+  connection?: Connection;
+  log?: Log;
+  /** Gives up trying, for example at shutdown. */
+  signal?: AbortSignal;
+  /** How often to try; without it, until it works. */
+  attempts?: number;
+}
+
+/** What is known of a connection, without asking the database. */
+export interface ConnectionInfo {
+  isConnected: boolean;
+  state: 'disconnected' | 'connected' | 'connecting' | 'disconnecting' | 'uninitialized';
+  host: string | null;
+  port: number | null;
+  name: string | null;
+  models: string[];
+}
+
+const POOL_SIZE = 32;
+const FIRST_RETRY_MS = 200;
+const LONGEST_RETRY_MS = 5_000;
+
+/**
+ * How every connection of Artifex behaves. An acknowledged write is on a majority of the members and no read sees what
+ * could be rolled back (https://www.mongodb.com/docs/manual/reference/write-concern/); a command that finds no connection fails at
+ * once instead of waiting in a buffer, so that a request can answer 503.
+ */
+export const CONNECTION_OPTIONS = {
+  bufferCommands: false,
+  autoIndex: false,
+  autoCreate: false,
+  maxPoolSize: POOL_SIZE,
+  serverSelectionTimeoutMS: 3_000,
+  socketTimeoutMS: 20_000,
+  writeConcern: { w: 'majority' },
+  readConcern: { level: 'majority' },
+  appName: 'artifex',
+} as const satisfies mongoose.ConnectOptions;
+
+/**
+ * Connects and builds collections and indexes: when this resolves, every unique key is guarded. While the database is out of
+ * reach it tries again, ever more slowly, and says so.
+ *
+ * @throws {EnvironmentError} when there is neither `uri` nor `MONGODB_URI`
+ * @throws the last error when `attempts` are used up, or the signal's reason
+ */
+export async function connectDB(options: ConnectOptions = {}): Promise<Connection> {
+  const { connection = mongoose.connection, log, signal, attempts = Number.POSITIVE_INFINITY } = options;
+  const uri = options.uri ?? addressFromEnvironment();
+  if (log) logEvents(connection, log);
+  for (let attempt = 1; ; attempt += 1) {
+    signal?.throwIfAborted();
+    try {
+      await open(connection, uri);
+      await initModels(connection);
+      return connection;
+    } catch (error) {
+      if (attempt >= attempts) throw error;
+      const delay = Math.min(FIRST_RETRY_MS * 2 ** (attempt - 1), LONGEST_RETRY_MS);
+      log?.warn('the database is out of reach', { attempt, retryInMs: delay, ...errorFields(error) });
+      await pause(delay, signal);
+    }
+  }
+}
+
+/** Ends the connection when the commands under way have been answered. */
+export async function disconnectDB(connection: Connection = mongoose.connection): Promise<void> {
+  await connection.close();
+}
+
+export function getConnectionInfo(connection: Connection = mongoose.connection): ConnectionInfo {
+  return {
+    isConnected: connection.readyState === mongoose.ConnectionStates.connected,
+    state: stateOf(connection),
+    host: connection.host ?? null,
+    port: connection.port ?? null,
+    name: connection.name ?? null,
+    models: connection.modelNames(),
+  };
+}
+
+function addressFromEnvironment(): string {
+  const { mongodbUri } = readEnv(process.env);
+  if (mongodbUri === undefined) throw new Error('MONGODB_URI is not set; give the address of a MongoDB server.');
+  return mongodbUri;
+}
+
+async function open(connection: Connection, uri: string): Promise<void> {
+  if (connection.readyState === mongoose.ConnectionStates.connected) return;
+  if (connection === mongoose.connection) await mongoose.connect(uri, CONNECTION_OPTIONS);
+  else await connection.openUri(uri, CONNECTION_OPTIONS);
+}
+
+/**
+ * Awaited before anything is written: an insert that comes before its unique index leaves a double that the index then refuses to
+ * be built over.
+ */
+async function initModels(connection: Connection): Promise<void> {
+  for (const model of Object.values(connection.models)) {
+    await model.createCollection();
+    await model.createIndexes();
+  }
+}
+
+function logEvents(connection: Connection, log: Log): void {
+  connection.on('connected', () => log.info('the database is connected', { host: connection.host }));
+  connection.on('disconnected', () => log.warn('the database is disconnected'));
+  connection.on('reconnected', () => log.info('the database is connected again'));
+  connection.on('error', (error: unknown) => log.error('the database connection failed', errorFields(error)));
+}
+
+function stateOf(connection: Connection): ConnectionInfo['state'] {
+  switch (connection.readyState) {
+    case mongoose.ConnectionStates.connected:
+      return 'connected';
+    case mongoose.ConnectionStates.connecting:
+      return 'connecting';
+    case mongoose.ConnectionStates.disconnecting:
+      return 'disconnecting';
+    case mongoose.ConnectionStates.uninitialized:
+      return 'uninitialized';
+    default:
+      return 'disconnected';
+  }
+}
+
+async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal?.addEventListener('abort', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,38 @@
+/** What makes a request recognisable when it is sent again. */
+export interface Idempotency {
+  /** Hash of the user and the caller's key: keys belong to one user. */
+  key: string;
+  /** Hash of the route and the body as parsed: the same key may not ask for something else. */
+  fingerprint: string;
+}
+
+/** @param key the caller's own words; without any, the request is like no other */
+export async function idempotencyOf(
+  clerkUserId: string,
+  key: string | undefined,
+  request: { route: string; body: unknown },
+): Promise<Idempotency | undefined> {
+  if (key === undefined) return undefined;
+  return {
+    key: await sha256(JSON.stringify([clerkUserId, key])),
+    fingerprint: await sha256(JSON.stringify([request.route, sorted(request.body)])),
+  };
+}
+
+/** The same value with the fields of every object in one order, so that equal bodies have equal texts. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.entries(value)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, field]) => [name, sorted(field)]);
+}
+
+/** Base64url, so that it can be the name of a field. */
+async function sha256(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
+  return btoa(String.fromCharCode(...new Uint8Array(digest)))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replaceAll('=', '');
+}

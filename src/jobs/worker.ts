@@ -1,0 +1,128 @@
+import { errorFields, type Log } from '../config/log.ts';
+import { ArtifexError } from '../domain/errors.ts';
+import { GENERATION_LIMITS } from '../domain/generation.ts';
+import type { ImageGeneration, OutputImage } from '../models/ImageGeneration.ts';
+import { type GeneratedImage, type ImageProvider, ProviderError } from '../providers/port.ts';
+import { claimGeneration, type Leased, releaseLease, renewLease } from '../repositories/queue.ts';
+import type { PictureStorage } from '../storage/port.ts';
+import type { Context } from '../workflows/context.ts';
+import { complete, fail } from '../workflows/endGeneration.ts';
+import type { RunningJob } from './repeat.ts';
+
+export interface WorkerDeps {
+  ctx: Context;
+  provider: ImageProvider;
+  storage: PictureStorage;
+  log: Log;
+  /** Generations worked on at once. */
+  concurrency: number;
+}
+
+export interface Worker extends RunningJob {
+  /** Looks for work now. */
+  wake(): void;
+}
+
+/** Milliseconds between two looks at the queue; work that this process creates wakes it at once. */
+const IDLE_MS = 1_000;
+
+const LEASE_SECONDS = GENERATION_LIMITS.defaultLeaseSeconds;
+
+/**
+ * Works on generations until it is stopped. Stopping abandons what is under way and gives it back unharmed, so that no
+ * lease outlives the worker.
+ */
+export function startWorker({ ctx, provider, storage, log, concurrency }: WorkerDeps): Worker {
+  const workerId = `${provider.name}-${crypto.randomUUID()}`;
+  const stopping = new AbortController();
+  let alarm = Promise.withResolvers<void>();
+
+  async function workUntilStopped(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      const woken = alarm.promise;
+      const claimed = await claim();
+      if (claimed) await work(claimed);
+      else await Promise.race([woken, sleep(IDLE_MS)]);
+    }
+  }
+
+  async function claim(): Promise<Leased | null> {
+    try {
+      return await claimGeneration(ctx, { workerId, leaseSeconds: LEASE_SECONDS });
+    } catch (error) {
+      log.warn('the worker cannot reach the queue', errorFields(error));
+      return null;
+    }
+  }
+
+  async function work(generation: Leased): Promise<void> {
+    const { _id: id, lease } = generation;
+    const attempt = new AbortController();
+    const signal = AbortSignal.any([stopping.signal, attempt.signal]);
+    const heartbeat = setInterval(
+      () => {
+        renewLease(ctx, id, lease.token, LEASE_SECONDS).catch((error: unknown) => {
+          if (error instanceof ArtifexError) attempt.abort(error);
+        });
+      },
+      (LEASE_SECONDS * 1000) / 3,
+    );
+    try {
+      const outputImages = await draw(generation, signal);
+      await complete(ctx, id, lease.token, { outputImages });
+    } catch (error) {
+      await giveUp(generation, error).catch((failure: unknown) => {
+        log.warn('an attempt is left to the sweeper', { generation: id.toHexString(), ...errorFields(failure) });
+      });
+    } finally {
+      clearInterval(heartbeat);
+    }
+  }
+
+  async function draw(generation: ImageGeneration, signal: AbortSignal): Promise<OutputImage[]> {
+    const images = await provider.generate(generation, { signal });
+    return Promise.all(images.map((image, index) => keep(generation, image, index)));
+  }
+
+  async function keep(generation: ImageGeneration, image: GeneratedImage, index: number): Promise<OutputImage> {
+    const name = await storage.put(image.bytes, image.contentType);
+    return {
+      url: `/images/${name}`,
+      filename: `${generation._id.toHexString()}-${index + 1}.${name.split('.').at(-1)}`,
+      size: image.bytes.byteLength,
+      width: image.width,
+      height: image.height,
+      contentType: image.contentType,
+    };
+  }
+
+  async function giveUp({ _id: id, lease }: Leased, error: unknown): Promise<void> {
+    if (stopping.signal.aborted) return releaseLease(ctx, id, lease.token);
+    if (error instanceof ArtifexError && error.code === 'lease_lost') return;
+    if (!(error instanceof ProviderError)) {
+      log.error('an attempt failed unexpectedly', { generation: id.toHexString(), ...errorFields(error) });
+    }
+    const failure =
+      error instanceof ProviderError
+        ? { errorMessage: error.message, retryable: error.retryable }
+        : { errorMessage: 'The picture could not be made.', retryable: true };
+    await fail(ctx, id, lease.token, failure);
+  }
+
+  function wake(): void {
+    alarm.resolve();
+    alarm = Promise.withResolvers();
+  }
+
+  const loops = Array.from({ length: concurrency }, workUntilStopped);
+  return {
+    wake,
+    async stop() {
+      stopping.abort();
+      wake();
+      await Promise.all(loops);
+    },
+  };
+}
+
+const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));

@@ -1,0 +1,220 @@
+import type { Types } from 'mongoose';
+import { ArtifexError } from '../domain/errors.ts';
+import { GENERATION_LIMITS, type ImageGenerationType } from '../domain/generation.ts';
+import type { ImageGeneration, OutputImage } from '../models/ImageGeneration.ts';
+import { generationsOf } from './collections.ts';
+import { generationNotFound, owedRefund } from './generations.ts';
+import type { Store } from './store.ts';
+
+/** The worker's side of a generation. A worker acts under the token of its lease; a lease that has ended moves nothing. */
+export interface Claim {
+  workerId: string;
+  /** Seconds without a heartbeat after which the worker counts as dead. */
+  leaseSeconds: number;
+  types?: readonly ImageGenerationType[] | undefined;
+}
+
+export type Leased = ImageGeneration & Required<Pick<ImageGeneration, 'lease'>>;
+
+const secondsFrom = (now: Date, seconds: number) => new Date(now.getTime() + seconds * 1000);
+
+/** The longest-waiting generation that is paid for, now leased to this worker, or null when none waits. */
+export async function claimGeneration(store: Store, { workerId, leaseSeconds, types }: Claim): Promise<Leased | null> {
+  const now = store.clock.now();
+  const lease = {
+    token: crypto.randomUUID(),
+    workerId,
+    expiresAt: secondsFrom(now, leaseSeconds),
+    attemptStartedAt: now,
+  };
+  const claimed = await generationsOf(store).findOneAndUpdate(
+    { availableAt: { $lte: now }, status: 'pending', ...(types && { type: { $in: [...types] } }) },
+    {
+      $set: { status: 'processing', lease, startedAt: now, updatedAt: now },
+      $inc: { attempts: 1 },
+      $unset: { availableAt: 1 },
+    },
+    { sort: { availableAt: 1, _id: 1 }, returnDocument: 'after' },
+  );
+  return claimed && { ...claimed, lease };
+}
+
+/** The guard of everything that a worker does: its token, while the lease runs and the attempt is not too old. */
+function underLease(store: Store, id: Types.ObjectId, token: string) {
+  const now = store.clock.now();
+  return {
+    _id: id,
+    status: 'processing' as const,
+    'lease.token': token,
+    'lease.expiresAt': { $gt: now },
+    'lease.attemptStartedAt': { $gt: secondsFrom(now, -GENERATION_LIMITS.maxAttemptSeconds) },
+  };
+}
+
+/**
+ * Keeps the lease for another `leaseSeconds`.
+ *
+ * @throws {ArtifexError} `lease_lost`
+ */
+export async function renewLease(
+  store: Store,
+  id: Types.ObjectId,
+  token: string,
+  leaseSeconds: number,
+): Promise<ImageGeneration> {
+  const expiresAt = secondsFrom(store.clock.now(), leaseSeconds);
+  return leased(
+    store,
+    id,
+    await generationsOf(store).findOneAndUpdate(
+      underLease(store, id, token),
+      { $set: { 'lease.expiresAt': expiresAt } },
+      { returnDocument: 'after' },
+    ),
+  );
+}
+
+/**
+ * Ends a generation with its pictures; it then owes their delivery to the user's count.
+ *
+ * @param processingTime seconds; without it, the age of the attempt
+ * @throws {ArtifexError} `lease_lost`
+ */
+export async function completeGeneration(
+  store: Store,
+  id: Types.ObjectId,
+  token: string,
+  { outputImages, processingTime }: { outputImages: OutputImage[]; processingTime?: number | undefined },
+): Promise<ImageGeneration> {
+  const now = store.clock.now();
+  const age = { $divide: [{ $subtract: [now, '$lease.attemptStartedAt'] }, 1000] };
+  return leased(
+    store,
+    id,
+    await generationsOf(store).findOneAndUpdate(
+      underLease(store, id, token),
+      [
+        {
+          $set: {
+            status: 'completed',
+            outputImages: { $literal: outputImages },
+            processingTime: processingTime ?? age,
+            completedAt: now,
+            updatedAt: now,
+            owes: 'delivery',
+          },
+        },
+        { $unset: 'lease' },
+      ],
+      { returnDocument: 'after' },
+    ),
+  );
+}
+
+/**
+ * Ends an attempt without pictures: the generation waits for another one when that may help and attempts are left; else it
+ * has failed, and owes its refund.
+ *
+ * @throws {ArtifexError} `lease_lost`
+ */
+export async function failAttempt(
+  store: Store,
+  id: Types.ObjectId,
+  token: string,
+  { errorMessage, retryable }: { errorMessage: string; retryable: boolean },
+): Promise<ImageGeneration> {
+  return leased(
+    store,
+    id,
+    await generationsOf(store).findOneAndUpdate(
+      underLease(store, id, token),
+      retryable ? attemptEnded(store.clock.now(), errorMessage) : failed(store.clock.now(), errorMessage),
+      { returnDocument: 'after' },
+    ),
+  );
+}
+
+/**
+ * Gives a generation back unharmed, as if it had never been claimed: for a worker that has to stop.
+ *
+ * @throws {ArtifexError} `lease_lost`
+ */
+export async function releaseLease(store: Store, id: Types.ObjectId, token: string): Promise<void> {
+  const now = store.clock.now();
+  const released = await generationsOf(store).findOneAndUpdate(underLease(store, id, token), [
+    { $set: { status: 'pending', availableAt: now, updatedAt: now, attempts: { $subtract: ['$attempts', 1] } } },
+    { $unset: ['lease', 'startedAt'] },
+  ]);
+  await leased(store, id, released);
+}
+
+/**
+ * Ends the attempts whose worker is dead (no heartbeat: another attempt) and those that hang (too old: given up and owed).
+ *
+ * @returns how many attempts were ended
+ */
+export async function endStalledAttempts(store: Store): Promise<number> {
+  const now = store.clock.now();
+  const tooOld = secondsFrom(now, -GENERATION_LIMITS.maxAttemptSeconds);
+  const hung = await generationsOf(store).updateMany(
+    { 'lease.attemptStartedAt': { $lte: tooOld }, status: 'processing' },
+    failed(now, 'The attempt took too long and was given up.'),
+  );
+  const dead = await generationsOf(store).updateMany(
+    { 'lease.expiresAt': { $lte: now }, status: 'processing' },
+    attemptEnded(now, 'The worker was lost in every attempt.'),
+  );
+  return hung.modifiedCount + dead.modifiedCount;
+}
+
+/** Generations that have ended and still owe something to their users. */
+export function owingGenerations(store: Store, limit: number): Promise<ImageGeneration[]> {
+  return generationsOf(store)
+    .find({ owes: { $in: ['refund', 'delivery'] } })
+    .limit(limit)
+    .toArray();
+}
+
+/** The generation if it still owes something, deleted or not. */
+export function findOwing(store: Store, id: Types.ObjectId): Promise<ImageGeneration | null> {
+  return generationsOf(store).findOne({ _id: id, owes: { $exists: true } });
+}
+
+function failed(now: Date, errorMessage: string) {
+  return [
+    {
+      $set: {
+        status: 'failed',
+        errorMessage: { $literal: errorMessage },
+        failedAt: now,
+        updatedAt: now,
+        ...owedRefund(),
+      },
+    },
+    { $unset: 'lease' },
+  ];
+}
+
+function attemptEnded(now: Date, errorMessage: string) {
+  const exhausted = { $gte: ['$attempts', GENERATION_LIMITS.maxAttempts] };
+  return [
+    {
+      $set: {
+        status: { $cond: [exhausted, 'failed', 'pending'] },
+        errorMessage: { $cond: [exhausted, { $literal: errorMessage }, '$errorMessage'] },
+        failedAt: { $cond: [exhausted, now, '$failedAt'] },
+        availableAt: { $cond: [exhausted, '$$REMOVE', now] },
+        owes: { $cond: [exhausted, owedRefund().owes, '$owes'] },
+        updatedAt: now,
+      },
+    },
+    { $unset: 'lease' },
+  ];
+}
+
+async function leased(store: Store, id: Types.ObjectId, generation: ImageGeneration | null): Promise<ImageGeneration> {
+  if (generation) return generation;
+  const exists = await generationsOf(store).findOne({ _id: id, isDeleted: false }, { projection: { _id: 1 } });
+  if (!exists) throw generationNotFound();
+  throw new ArtifexError('lease_lost', 'The lease has ended, and its token with it. Claim another generation.');
+}

@@ -1,0 +1,190 @@
+import type { Types } from 'mongoose';
+import { KEY_RETENTION_MS, type LedgerKind } from '../domain/ledger.ts';
+import type { ImageGeneration } from '../models/ImageGeneration.ts';
+import type { LedgerEntry } from '../models/LedgerEntry.ts';
+import type { OpenEntry, User } from '../models/User.ts';
+import { generationsOf, ledgerOf, usersOf } from './collections.ts';
+import { insertMissing } from './duplicateKey.ts';
+import type { Store } from './store.ts';
+
+type Holder = Pick<User, '_id' | 'openEntries'>;
+type Owned = { userId: Types.ObjectId; entry: OpenEntry };
+
+/** How many accounts are settled by one round of commands. */
+export const SETTLEMENT_BATCH = 100;
+
+/**
+ * Settles the accounts: brings generations and ledger up to their open entries, then closes those entries. Every step may be
+ * repeated, run by many processes at once, or be cut off anywhere; the next settlement goes on from there.
+ *
+ * A charge is thereby carried forward, never back: the generation that it paid for is recorded even if the process that took
+ * the credits died before it could.
+ *
+ * @returns how many entries were settled
+ * @throws {Error} when the ledger already holds another entry in the place of one of these; nothing of that account is closed
+ */
+export async function settle(store: Store, userIds: readonly Types.ObjectId[]): Promise<number> {
+  const holders: Holder[] = await usersOf(store)
+    .find({ _id: { $in: [...userIds] } }, { projection: { openEntries: 1 } })
+    .toArray();
+  const open = holders.flatMap(openEntriesOf);
+  await recordGenerations(store, open);
+  await recordLedger(store, open);
+  await releaseObligations(store, open);
+  await closeEntries(store, holders, open);
+  return open.length;
+}
+
+/** The accounts whose sweep is due at `now`, the oldest first. */
+export async function accountsToSettle(store: Store, dueBy: Date): Promise<Types.ObjectId[]> {
+  const due = await usersOf(store)
+    .find({ sweepAt: { $lte: dueBy } }, { projection: { _id: 1 } })
+    .sort({ sweepAt: 1 })
+    .limit(SETTLEMENT_BATCH)
+    .toArray();
+  return due.map(({ _id }) => _id);
+}
+
+/** The generation that an open charge has paid for, or null when it paid for none or has been settled. */
+export function generationOf(userId: Types.ObjectId, entry: OpenEntry): ImageGeneration | null {
+  if (!entry.generation) return null;
+  const charge = { id: entry.id, credits: entry.credits, period: entry.period };
+  return { ...entry.generation, userId, charge };
+}
+
+function openEntriesOf({ _id, openEntries }: Holder): Owned[] {
+  return Object.values(openEntries)
+    .filter((entry) => entry.settledAt === undefined)
+    .map((entry) => ({ userId: _id, entry }));
+}
+
+async function recordGenerations(store: Store, open: Owned[]): Promise<void> {
+  const paid = open.map(({ userId, entry }) => generationOf(userId, entry)).filter((generation) => generation !== null);
+  if (paid.length === 0) return;
+  await insertMissing(() => generationsOf(store).insertMany(paid, { ordered: false }));
+}
+
+async function recordLedger(store: Store, open: Owned[]): Promise<void> {
+  const entries = open.map(ledgerEntryOf).filter((entry) => entry !== null);
+  if (entries.length === 0) return;
+  const refused = await insertMissing(() => ledgerOf(store).insertMany(entries, { ordered: false }));
+  const ids = refused.map((index) => entries[index]?._id).filter((id) => id !== undefined);
+  if (ids.length === 0) return;
+  const present = await ledgerOf(store).countDocuments({ _id: { $in: ids } });
+  if (present !== ids.length) throw new Error(`The ledger holds other entries in the place of ${ids.join(', ')}`);
+}
+
+function ledgerEntryOf({ userId, entry }: Owned): LedgerEntry | null {
+  const { id, kind, sequence, generation: _, settledAt: __, ...rest } = entry;
+  if (!isLedgerKind(kind) || sequence === undefined) return null;
+  return { _id: id, userId, kind, sequence, ...rest };
+}
+
+function isLedgerKind(kind: OpenEntry['kind']): kind is LedgerKind {
+  return kind !== 'delivery';
+}
+
+/** A generation owes nothing any more once its refund or delivery stands in the account. */
+async function releaseObligations(store: Store, open: Owned[]): Promise<void> {
+  const ids = open
+    .filter(({ entry }) => entry.kind === 'refund' || entry.kind === 'delivery')
+    .map(({ entry }) => entry.generationId)
+    .filter((id) => id !== undefined);
+  if (ids.length === 0) return;
+  await generationsOf(store).updateMany({ _id: { $in: ids } }, { $unset: { owes: 1 } });
+}
+
+async function closeEntries(store: Store, holders: Holder[], open: Owned[]): Promise<void> {
+  if (holders.length === 0) return;
+  const settled = open.map(({ entry }) => entry.id);
+  await usersOf(store).updateMany(
+    { _id: { $in: holders.map(({ _id }) => _id) } },
+    closingStatement(settled, store.clock.now()),
+  );
+}
+
+/**
+ * Closes the entries with these ids. One that anybody could post again leaves its key behind for {@link KEY_RETENTION_MS},
+ * so that a request which looked the key up before it was settled still meets it here; what leaves later is
+ * remembered by `forgottenThrough`, which moves with every forgetting.
+ */
+function closingStatement(settled: Types.ObjectId[], now: Date) {
+  const kept = { $filter: { input: '$closing', as: 'slot', cond: { $not: [expired('$$slot.v', now)] } } };
+  const forgotten = {
+    $map: {
+      input: { $filter: { input: '$closing', as: 'slot', cond: expired('$$slot.v', now) } },
+      as: 'slot',
+      in: '$$slot.v.settledAt',
+    },
+  };
+  return [
+    { $set: { closing: { $filter: { input: marked(settled, now), as: 'slot', cond: remembered('$$slot.v') } } } },
+    {
+      $set: {
+        openEntries: { $arrayToObject: kept },
+        forgottenThrough: {
+          $cond: [
+            { $eq: [{ $size: forgotten }, 0] },
+            '$forgottenThrough',
+            { $max: [{ $add: ['$forgottenThrough', 1] }, { $max: forgotten }] },
+          ],
+        },
+      },
+    },
+    { $set: { closing: { $objectToArray: '$openEntries' } } },
+    { $set: { sweepAt: nextSweep() } },
+    { $unset: 'closing' },
+  ];
+}
+
+/** All entries as `{k, v}` pairs; those that are settled carry the instant, and no longer the generation. */
+function marked(settled: Types.ObjectId[], now: Date) {
+  return {
+    $map: {
+      input: { $objectToArray: '$openEntries' },
+      as: 'slot',
+      in: {
+        $cond: [
+          { $and: [{ $in: ['$$slot.v.id', settled] }, isMissing('$$slot.v.settledAt')] },
+          {
+            k: '$$slot.k',
+            v: { $mergeObjects: [{ $unsetField: { field: 'generation', input: '$$slot.v' } }, { settledAt: now }] },
+          },
+          '$$slot',
+        ],
+      },
+    },
+  };
+}
+
+const isMissing = (path: string) => ({ $eq: [{ $type: path }, 'missing'] });
+
+/** What is not settled stays; what is settled stays as long as somebody could post it again. */
+function remembered(entry: string) {
+  return {
+    $or: [
+      isMissing(`${entry}.settledAt`),
+      { $not: [isMissing(`${entry}.key`)] },
+      { $in: [`${entry}.kind`, ['refund', 'delivery']] },
+    ],
+  };
+}
+
+function expired(entry: string, now: Date) {
+  const cutoff = new Date(now.getTime() - KEY_RETENTION_MS);
+  return { $and: [{ $not: [isMissing(`${entry}.settledAt`)] }, { $lte: [`${entry}.settledAt`, cutoff] }] };
+}
+
+/** At once while an entry is open; else when the first key may be forgotten; else never. */
+function nextSweep() {
+  const due = {
+    $map: {
+      input: '$closing',
+      as: 'slot',
+      in: {
+        $cond: [isMissing('$$slot.v.settledAt'), '$$slot.v.at', { $add: ['$$slot.v.settledAt', KEY_RETENTION_MS] }],
+      },
+    },
+  };
+  return { $cond: [{ $eq: [{ $size: '$closing' }, 0] }, '$$REMOVE', { $min: due }] };
+}

@@ -1,0 +1,33 @@
+import { UserNotFoundError } from '../domain/errors.ts';
+import type { User } from '../models/User.ts';
+import { accountDeleted, type UserReference } from './accounts.ts';
+import { usersOf } from './collections.ts';
+import { isDuplicateKey } from './duplicateKey.ts';
+import type { Store } from './store.ts';
+
+/** What is known of a person who signs in for the first time. */
+export interface Profile {
+  clerkUserId: string;
+  email?: string | undefined;
+  name?: string | undefined;
+}
+
+/**
+ * @throws {UserNotFoundError} when there is no such user
+ * @throws {ArtifexError} `account_deleted`
+ */
+export async function getUser(store: Store, reference: UserReference): Promise<User> {
+  const user = await usersOf(store).findOne(reference, { projection: { openEntries: 0 } });
+  if (!user) throw new UserNotFoundError();
+  if (user.isDeleted) throw accountDeleted();
+  return user;
+}
+
+/** The user of that Clerk id, made now (`free`) unless it is there, deleted or not: whoever loses a race takes the winner's. */
+export async function ensureUser(store: Store, { clerkUserId, email = '', name = '' }: Profile): Promise<void> {
+  try {
+    await store.models.User.create({ clerkUserId, email, name });
+  } catch (error) {
+    if (!isDuplicateKey(error)) throw error;
+  }
+}

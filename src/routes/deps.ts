@@ -1,0 +1,9 @@
+import type { SessionTrust } from '../identity/sessionTrust.ts';
+import type { PictureStorage } from '../storage/port.ts';
+import type { SignIn } from '../workflows/signIn.ts';
+
+/** What the routes under `/v1` work with. */
+export interface RouteDeps extends SignIn {
+  sessions: SessionTrust;
+  storage: PictureStorage;
+}

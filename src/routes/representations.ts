@@ -1,0 +1,179 @@
+import { z } from 'zod';
+import {
+  ASPECT_RATIOS,
+  GENERATION_LIMITS,
+  IMAGE_GENERATION_TYPES,
+  IMAGE_QUALITIES,
+  needsSourceImage,
+} from '../domain/generation.ts';
+import { LEDGER_KINDS } from '../domain/ledger.ts';
+import { GENERATION_STATUSES } from '../domain/lifecycle.ts';
+import { type Quota, quotaOf } from '../domain/quota.ts';
+import { SUBSCRIPTION_TIERS } from '../domain/tiers.ts';
+import type { ImageGeneration } from '../models/ImageGeneration.ts';
+import type { LedgerEntry } from '../models/LedgerEntry.ts';
+import { THEMES, type User } from '../models/User.ts';
+import { instantSchema } from './schemas.ts';
+
+/** How documents look from outside: what is not named here never leaves. */
+
+const credits = z.int().nonnegative();
+
+export const quotaSchema = z
+  .object({
+    tier: z.enum(SUBSCRIPTION_TIERS),
+    limit: credits.describe("The tier's quota and what was granted in this period."),
+    used: credits,
+    remaining: credits,
+    resetsAt: instantSchema,
+  })
+  .meta({ id: 'Quota' });
+
+export function quotaOut({ resetsAt, ...quota }: Quota): z.input<typeof quotaSchema> {
+  return { ...quota, resetsAt: resetsAt.toISOString() };
+}
+
+export const userSchema = z
+  .object({
+    id: z.string(),
+    clerkUserId: z.string(),
+    email: z.string(),
+    name: z.string(),
+    subscriptionTier: z.enum(SUBSCRIPTION_TIERS),
+    quota: quotaSchema,
+    totalImagesGenerated: z.int().nonnegative(),
+    preferences: z.object({
+      theme: z.enum(THEMES),
+      language: z.string(),
+      defaultStyle: z.string(),
+      defaultAspectRatio: z.enum(ASPECT_RATIOS),
+      defaultQuality: z.enum(IMAGE_QUALITIES),
+    }),
+    settings: z.object({ emailNotifications: z.boolean(), quotaAlerts: z.boolean() }),
+    createdAt: instantSchema,
+  })
+  .meta({ id: 'User' });
+
+export function userOut(user: User, now: Date): z.input<typeof userSchema> {
+  return {
+    id: user._id.toHexString(),
+    clerkUserId: user.clerkUserId,
+    email: user.email,
+    name: user.name,
+    subscriptionTier: user.subscriptionTier,
+    quota: quotaOut(quotaOf(user, now)),
+    totalImagesGenerated: user.totalImagesGenerated,
+    preferences: user.preferences,
+    settings: user.settings,
+    createdAt: user.createdAt.toISOString(),
+  };
+}
+
+export const ledgerEntrySchema = z
+  .object({
+    id: z.string(),
+    kind: z.enum(LEDGER_KINDS),
+    credits: z.int().positive().describe('Always positive; the kind tells the direction.'),
+    balance: credits.describe('What remained afterwards.'),
+    generationId: z.string().optional(),
+    at: instantSchema,
+  })
+  .meta({ id: 'LedgerEntry' });
+
+export function ledgerEntryOut(entry: LedgerEntry): z.input<typeof ledgerEntrySchema> {
+  return {
+    id: entry._id.toHexString(),
+    kind: entry.kind,
+    credits: entry.credits,
+    balance: entry.balance,
+    ...(entry.generationId && { generationId: entry.generationId.toHexString() }),
+    at: entry.at.toISOString(),
+  };
+}
+
+const { maxPromptLength, maxNegativePromptLength, maxNameLength, maxUrlLength, minCount, maxCount } = GENERATION_LIMITS;
+
+export const generationRequestSchema = z
+  .strictObject({
+    type: z.enum(IMAGE_GENERATION_TYPES),
+    prompt: z.string().min(1).max(maxPromptLength),
+    negativePrompt: z.string().max(maxNegativePromptLength).exactOptional(),
+    style: z.string().min(1).max(maxNameLength).exactOptional(),
+    aspectRatio: z.enum(ASPECT_RATIOS).exactOptional(),
+    quality: z.enum(IMAGE_QUALITIES).exactOptional().describe('`standard` costs 1 credit an image, `hd` 2.'),
+    model: z.string().min(1).max(maxNameLength).exactOptional(),
+    count: z.int().min(minCount).max(maxCount).exactOptional(),
+    sourceImageUrl: z
+      .url({ protocol: /^https$/, error: 'Invalid input: expected an https address' })
+      .max(maxUrlLength)
+      .exactOptional()
+      .describe('Required for every type but `text-to-image`.'),
+  })
+  .refine(({ type, sourceImageUrl }) => !needsSourceImage(type) || sourceImageUrl !== undefined, {
+    path: ['sourceImageUrl'],
+    error: 'Required for every type but text-to-image',
+  })
+  .meta({ id: 'GenerationRequest' });
+
+export const generationSchema = z
+  .object({
+    id: z.string(),
+    type: z.enum(IMAGE_GENERATION_TYPES),
+    prompt: z.string(),
+    negativePrompt: z.string().nullable(),
+    style: z.string(),
+    aspectRatio: z.enum(ASPECT_RATIOS),
+    quality: z.enum(IMAGE_QUALITIES),
+    model: z.string(),
+    count: z.int(),
+    status: z.enum(GENERATION_STATUSES),
+    credits: z.int(),
+    processingTime: z.number().nullable().describe('Seconds.'),
+    outputImages: z.array(
+      z.object({
+        url: z.url().describe('Opens without a token, and cannot be guessed.'),
+        filename: z.string(),
+        size: z.int().describe('Bytes.'),
+        width: z.int().nullable().describe('Pixels.'),
+        height: z.int().nullable().describe('Pixels.'),
+        contentType: z.string().nullable(),
+      }),
+    ),
+    errorMessage: z.string().nullable(),
+    createdAt: instantSchema,
+    startedAt: instantSchema.nullable(),
+    completedAt: instantSchema.nullable(),
+    failedAt: instantSchema.nullable(),
+  })
+  .meta({ id: 'Generation' });
+
+/** @param origin where this server was reached, for the addresses of pictures that it keeps itself */
+export function generationOut(generation: ImageGeneration, origin: string): z.input<typeof generationSchema> {
+  return {
+    id: generation._id.toHexString(),
+    type: generation.type,
+    prompt: generation.prompt,
+    negativePrompt: generation.negativePrompt ?? null,
+    style: generation.style,
+    aspectRatio: generation.aspectRatio,
+    quality: generation.quality,
+    model: generation.model,
+    count: generation.count,
+    status: generation.status,
+    credits: generation.credits,
+    processingTime: generation.processingTime ?? null,
+    outputImages: generation.outputImages.map((image) => ({
+      url: new URL(image.url, origin).href,
+      filename: image.filename,
+      size: image.size,
+      width: image.width ?? null,
+      height: image.height ?? null,
+      contentType: image.contentType ?? null,
+    })),
+    errorMessage: generation.errorMessage ?? null,
+    createdAt: generation.createdAt.toISOString(),
+    startedAt: generation.startedAt?.toISOString() ?? null,
+    completedAt: generation.completedAt?.toISOString() ?? null,
+    failedAt: generation.failedAt?.toISOString() ?? null,
+  };
+}

@@ -1,0 +1,44 @@
+import { ArtifexError, InsufficientQuotaError } from '../domain/errors.ts';
+import type { Idempotency } from '../domain/idempotency.ts';
+import { quotaOf } from '../domain/quota.ts';
+import type { LedgerEntry } from '../models/LedgerEntry.ts';
+import { type Outcome, post, postOnce, type UserReference } from '../repositories/accounts.ts';
+import { findChargeByKey } from '../repositories/ledger.ts';
+import type { Posting } from '../repositories/postingStatement.ts';
+import type { Context } from './context.ts';
+
+export type ChargePosting = Extract<Posting, { kind: 'charge' }>;
+
+/** The charge was made now, had been made and is still open, or had been made and stands in the ledger. */
+export type Charged = Extract<Outcome, { result: 'posted' | 'repeated' }> | { result: 'known'; known: LedgerEntry };
+
+/**
+ * Takes the credits: once for ever under one idempotency key, once per call without one.
+ *
+ * @throws {InsufficientQuotaError}
+ * @throws {ArtifexError} `idempotency_key_reused` when the key came with another request, `account_deleted`
+ * @throws {UserNotFoundError}
+ */
+export async function charge(
+  ctx: Context,
+  user: UserReference,
+  posting: ChargePosting,
+  idempotency: Idempotency | undefined,
+): Promise<Charged> {
+  const outcome = idempotency
+    ? await postOnce(ctx, user, { ...posting, ...idempotency }, () => findChargeByKey(ctx, idempotency.key))
+    : await post(ctx, user, posting);
+  if (outcome.result === 'insufficient' || outcome.result === 'stale') {
+    throw new InsufficientQuotaError(quotaOf(outcome.account, ctx.clock.now()));
+  }
+  const { fingerprint } = outcome.result === 'known' ? outcome.known : outcome.entry;
+  if (fingerprint !== idempotency?.fingerprint) throw keyReused();
+  return outcome;
+}
+
+function keyReused(): ArtifexError {
+  return new ArtifexError(
+    'idempotency_key_reused',
+    'This Idempotency-Key was sent before with another request. Send a new key with a new request.',
+  );
+}
