@@ -208,10 +208,19 @@ const origins = z
 
 const fileUrl = z
   .string()
-  .refine((text) => text.startsWith('file:///') && URL.canParse(text), {
+  .refine((text) => folderOf(text) !== undefined, {
     error: ({ input }) => `is ${shown(input)}: it must be the file:///... address of a folder`,
   })
-  .transform((text) => decodeURIComponent(new URL(text).pathname));
+  .transform((text) => folderOf(text) ?? text);
+
+/** The path of a `file:` URL without a host; the function of `node:url` is not there on every runtime. */
+function folderOf(url: string): string | undefined {
+  try {
+    return /^file:\/\/\/[^?#]*$/.test(url) ? decodeURIComponent(new URL(url).pathname) : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 const variables = z.object({
   NODE_ENV: oneOf(['development', 'test', 'production']).default('development'),

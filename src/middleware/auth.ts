@@ -124,7 +124,7 @@ function explanation(debug: unknown): string {
   if (reason.startsWith('session-token-expired')) {
     return 'The token has expired. Get a new one.';
   }
-  if (reason === 'session-token-not-active-yet' || reason === 'session-token-iat-in-the-future') {
+  if (reason === 'session-token-nbf' || reason === 'session-token-iat-in-the-future') {
     return 'The token is not valid yet. Check the clock of whoever made it.';
   }
   return 'The token is not signed by the trusted issuer, or it is not meant for this application.';

@@ -4,7 +4,7 @@ import type { Log } from '../config/log.ts';
 import { refuseLargeBodies } from './body.ts';
 import type { EdgeEnv } from './context.ts';
 import { anyProblem } from './describe.ts';
-import { notFoundHandler, problemHandler } from './problem.ts';
+import { notFoundHandler, problemHandler, throwErrorsOnly } from './problem.ts';
 import { requestId } from './requestId.ts';
 import { requestLog } from './requestLog.ts';
 import { knownRoutesOnly } from './routing.ts';
@@ -19,6 +19,6 @@ export function createEdge(deps: { log: Log }): Hono<EdgeEnv> {
   app.onError(problemHandler(deps.log));
   app.notFound(notFoundHandler);
   app.use(requestId(), requestLog(deps.log), securityHeaders(), knownRoutesOnly(app), refuseLargeBodies());
-  app.use(describeRoute({ responses: { default: anyProblem() } }));
+  app.use(throwErrorsOnly(), describeRoute({ responses: { default: anyProblem() } }));
   return app;
 }

@@ -1,4 +1,5 @@
 import type { Context, ErrorHandler, NotFoundHandler } from 'hono';
+import { createMiddleware } from 'hono/factory';
 import { HTTPException } from 'hono/http-exception';
 import { errorFields, type Log } from '../config/log.ts';
 import { ArtifexError, ERROR_STATUS, type ErrorCode, ValidationFailedError } from '../domain/errors.ts';
@@ -48,6 +49,17 @@ export function problemHandler(log: Log): ErrorHandler<EdgeEnv> {
     }
     return problemAnswer(c, error);
   };
+}
+
+/** Hono answers errors alone: whatever else is thrown would end the request without an answer. */
+export function throwErrorsOnly() {
+  return createMiddleware<EdgeEnv>(async function wrapWhatIsNoError(_c, next) {
+    try {
+      await next();
+    } catch (thrown) {
+      throw thrown instanceof Error ? thrown : new Error('Something that is no error was thrown', { cause: thrown });
+    }
+  });
 }
 
 /** Unknown paths, and handlers that call `c.notFound()`. */

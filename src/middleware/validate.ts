@@ -57,7 +57,9 @@ export function emptyBody<E extends Env, P extends string>() {
  */
 export function query<Schema extends z.ZodType, E extends Env, P extends string>(schema: Schema) {
   const validate = zValidator<Schema, 'query', E, P, typeof refuseFields>('query', schema, refuseFields);
-  return Object.assign(validate, { [uniqueSymbol]: { target: 'query', ...resolver(schema) } });
+  return Object.assign(validate, {
+    [uniqueSymbol]: { target: 'query', ...resolver(schema, { options: { override: showDefault } }) },
+  });
 }
 
 /** The parameters of a path. One that cannot name a resource names none: 404, as for any other unknown id. */
@@ -93,6 +95,14 @@ function refuseAddress(outcome: Outcome): void {
     throw new ArtifexError('not_found', 'There is nothing at this address.');
   }
 }
+
+/** A default that stands behind a transformation is left out by Zod, as it may not fit the input; ours do. */
+const showDefault: NonNullable<z.core.ToJSONSchemaParams['override']> = ({ zodSchema, jsonSchema }) => {
+  const { def } = zodSchema._zod;
+  if (def.type === 'default') {
+    jsonSchema.default = def.defaultValue;
+  }
+};
 
 function documentedAs<Middleware extends object>(middleware: Middleware, spec: DescribeRouteOptions): Middleware {
   return Object.assign(middleware, { [uniqueSymbol]: { spec } });

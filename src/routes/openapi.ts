@@ -12,8 +12,8 @@ A body may have 1 MiB. Every error is \`application/problem+json\` (RFC 9457) wi
 Every answer carries \`X-Request-Id\`: your own, where you sent one of 1 to 128 letters, digits, \`.\`, \`_\` or \`-\`.`;
 
 /** Describes an application by its own routes and the schemas that validate them. */
-export function openApiOf(app: Hono<EdgeEnv>): Promise<OpenApiDocument> {
-  return generateSpecs(app, {
+export async function openApiOf(app: Hono<EdgeEnv>): Promise<OpenApiDocument> {
+  const document = await generateSpecs(app, {
     excludeStaticFile: false,
     // Each validator documents its own refusal, in the shape that it really has.
     defaultValidationErrorResponse: false,
@@ -32,4 +32,18 @@ export function openApiOf(app: Hono<EdgeEnv>): Promise<OpenApiDocument> {
       },
     },
   });
+  for (const path of Object.values(document.paths)) {
+    for (const operation of [path.get, path.put, path.post, path.patch, path.delete]) {
+      withEachSecurityOnce(operation);
+    }
+  }
+  return document;
+}
+
+/** The generator adds what a module's middleware says once for each documented handler of a route. */
+function withEachSecurityOnce(operation: { security?: Record<string, string[]>[] } | undefined): void {
+  if (operation?.security) {
+    const byName = new Map(operation.security.map((requirement) => [JSON.stringify(requirement), requirement]));
+    operation.security = [...byName.values()];
+  }
 }
