@@ -1,54 +1,28 @@
-import mongoose, { type Connection } from 'mongoose';
 import { createApp } from '../app.ts';
-import { connectDB, disconnectDB, getConnectionInfo } from '../config/database.ts';
+import { getConnectionInfo } from '../config/database.ts';
 import type { Env } from '../config/env.ts';
-import type { Log } from '../config/log.ts';
-import { systemClock } from '../domain/clock.ts';
 import { openDevelopmentKey } from '../identity/developmentKey.ts';
 import { createIdentities } from '../identity/identities.ts';
 import { clerkProfiles, noProfiles } from '../identity/profiles.ts';
 import { clerkTrust, developmentTrust, type SessionTrust } from '../identity/sessionTrust.ts';
-import { type RunningJob, repeat } from '../jobs/repeat.ts';
-import { createSettler } from '../jobs/settler.ts';
-import { startWorker } from '../jobs/worker.ts';
-import { createModels } from '../models/index.ts';
-import { createProvider } from '../providers/index.ts';
-import { settle } from '../repositories/settlement.ts';
-import { diskStorage } from '../storage/disk.ts';
-import type { Context } from '../workflows/context.ts';
-import { sweep } from '../workflows/sweep.ts';
+import type { RunningJob } from '../jobs/repeat.ts';
+import { startSweeper } from '../jobs/sweeper.ts';
+import { type Core, type CoreOptions, createCore } from './core.ts';
 
-/** All of Artifex in one process, but for the socket. */
-export interface Service {
+/** The API and its jobs in one process; only the socket is missing. */
+export interface Service extends Pick<Core, 'ctx' | 'connection'> {
   fetch: (request: Request) => Response | Promise<Response>;
-  connection: Connection;
-  ctx: Context;
-  /** Resolves when the database has been reached, collections and indexes stand, and the jobs run. */
+  /** Resolves when requests can be served; until then they are answered 503. */
   started: Promise<void>;
-  /** Ends the jobs, gives leases back, settles what was noticed, closes the database. After the last request. */
+  /** Ends the jobs, gives leases back and closes the database. After the last request. */
   stop(): Promise<void>;
 }
 
-export interface ServiceOptions {
-  env: Env;
-  mongodbUri: string;
-  log: Log;
-}
-
-const SWEEP_INTERVAL_MS = 5_000;
-/** Pictures drawn at once: drawing is bound by the processor, and the API needs its share. */
-const WORKER_CONCURRENCY = 2;
-
-/** Puts the service together. It serves at once, and answers 503 until the database can be used. */
-export async function createService({ env, mongodbUri, log }: ServiceOptions): Promise<Service> {
-  const clock = systemClock(env.clockOffsetSeconds);
-  const connection = mongoose.createConnection();
-  const store = { models: createModels(connection, clock), clock };
-  const settler = createSettler((userIds) => settle(store, userIds), log);
-  const storage = diskStorage(env.storage.directory);
+export async function createService(options: CoreOptions): Promise<Service> {
+  const { env, log } = options;
+  const core = createCore(options);
+  const { ctx, connection, storage } = core;
   const jobs: RunningJob[] = [];
-  let wake = () => undefined as void;
-  const ctx: Context = { ...store, settler, queue: { wake: () => wake() } };
   let isPrepared = false;
 
   const app = createApp({
@@ -65,20 +39,16 @@ export async function createService({ env, mongodbUri, log }: ServiceOptions): P
     },
   });
 
+  async function start(): Promise<void> {
+    await core.connect(stopping.signal);
+    isPrepared = true;
+    jobs.push(startSweeper(ctx, log));
+    if (env.worker.isEnabled) jobs.push(core.startWorker());
+  }
+
   const stopping = new AbortController();
   const started = start();
-  started.catch(() => undefined);
-
-  async function start(): Promise<void> {
-    await connectDB({ uri: mongodbUri, connection, log, signal: stopping.signal });
-    isPrepared = true;
-    jobs.push(repeat('sweep', SWEEP_INTERVAL_MS, log, () => sweepAndTell(ctx, log)));
-    if (!env.worker.isEnabled) return;
-    const provider = createProvider(providerConfigOf(env));
-    const worker = startWorker({ ctx, provider, storage, log, concurrency: WORKER_CONCURRENCY });
-    wake = worker.wake;
-    jobs.push(worker);
-  }
+  const startEnded = started.catch(() => {});
 
   return {
     fetch: app.fetch,
@@ -87,17 +57,11 @@ export async function createService({ env, mongodbUri, log }: ServiceOptions): P
     started,
     async stop() {
       stopping.abort(new Error('Stopped before the database was reached'));
-      await started.catch(() => undefined);
+      await startEnded;
       await Promise.all(jobs.map((job) => job.stop()));
-      await settler.drained();
-      await disconnectDB(connection);
+      await core.close();
     },
   };
-}
-
-async function sweepAndTell(ctx: Context, log: Log): Promise<void> {
-  const swept = await sweep(ctx);
-  if (Object.values(swept).some((count) => count > 0)) log.info('swept', { ...swept });
 }
 
 async function sessionTrustOf(env: Env): Promise<SessionTrust> {
@@ -105,10 +69,4 @@ async function sessionTrustOf(env: Env): Promise<SessionTrust> {
   if (trust) return trust;
   const { publicKeyPem } = await openDevelopmentKey(env.dataDir);
   return developmentTrust(publicKeyPem);
-}
-
-function providerConfigOf({ images }: Env) {
-  if (images.provider === 'procedural') return { kind: 'procedural' } as const;
-  const { baseUrl, apiKey, model, timeoutSeconds } = images;
-  return { kind: 'openai', baseURL: baseUrl, apiKey, model, timeoutMs: timeoutSeconds * 1000 } as const;
 }

@@ -1,0 +1,63 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createConnection } from 'node:net';
+import { join } from 'node:path';
+import { startEmbeddedMongo } from 'embedded-mongo';
+import { type Env, EnvironmentError } from '../src/config/env.ts';
+
+export interface Database {
+  uri: string;
+  /** Whether it is the embedded one, of the data folder. */
+  isEmbedded: boolean;
+  /** Ends what this process started; a database that others run goes on. */
+  stop(): Promise<void>;
+}
+
+const DATABASE_NAME = 'artifex';
+const PROBE_MS = 1_000;
+
+/**
+ * The database of the environment; without `MONGODB_URI`, the embedded one of the data folder: the one that another process of
+ * the same folder runs already, else one of our own.
+ *
+ * @throws {EnvironmentError} in production without `MONGODB_URI`
+ */
+export async function openDatabase(env: Env): Promise<Database> {
+  if (env.mongodbUri !== undefined) return { uri: env.mongodbUri, isEmbedded: false, stop: async () => {} };
+  if (env.isProduction) throw new EnvironmentError('MONGODB_URI is missing: the embedded database is for development');
+  await mkdir(env.dataDir, { recursive: true });
+  const note = join(env.dataDir, 'database.address');
+  const running = await runningAddress(note);
+  if (running) return { uri: running, isEmbedded: true, stop: async () => {} };
+  const server = await startEmbeddedMongo({ dataDir: join(env.dataDir, 'db') });
+  const uri = server.uriFor(DATABASE_NAME);
+  await writeFile(note, uri);
+  return {
+    uri,
+    isEmbedded: true,
+    async stop() {
+      await rm(note, { force: true });
+      await server.stop();
+    },
+  };
+}
+
+/** The noted address, if somebody answers there: after a crash the note outlives its server. */
+async function runningAddress(note: string): Promise<string | null> {
+  const uri = await readFile(note, 'utf8').catch(() => null);
+  if (uri === null) return null;
+  const { hostname, port } = new URL(uri);
+  return (await answers(hostname, Number(port))) ? uri : null;
+}
+
+function answers(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection({ host, port, timeout: PROBE_MS });
+    const end = (answer: boolean) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.once('connect', () => end(true));
+    socket.once('error', () => end(false));
+    socket.once('timeout', () => end(false));
+  });
+}

@@ -1,0 +1,76 @@
+// The way into every npm script. Plain JavaScript and no packages, since it has to run on Node 20 before anything is
+// installed: it installs what is missing, then hands over to the task on its own runtime.
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const BIN = join(ROOT, 'node_modules', '.bin');
+/** Remembers for which lock file `node_modules` was installed. */
+const STAMP = join(ROOT, 'node_modules', '.installed-for');
+
+const TASKS = {
+  start: ['bun', 'scripts/start.ts'],
+  'start:bun': ['bun', 'scripts/start.ts'],
+  'start:node': ['node', 'scripts/start.ts'],
+  worker: ['bun', 'scripts/worker.ts'],
+  db: ['node', 'packages/embedded-mongo/src/cli.ts'],
+  token: ['bun', 'scripts/token.ts'],
+  seed: ['bun', 'seeds/run.ts', 'seed'],
+  'seed:cleanup': ['bun', 'seeds/run.ts', 'cleanup'],
+  'seed:reset': ['bun', 'seeds/run.ts', 'reset'],
+  'check:ledger': ['bun', 'scripts/checkLedger.ts'],
+  bench: ['bun', 'bench/run.ts'],
+  build: ['node', 'scripts/build.ts'],
+  test: ['vitest', 'run'],
+  lint: ['biome', 'check', '.'],
+  types: ['tsc', '--noEmit', '-p', '.'],
+  verify: ['node', 'scripts/verify.ts'],
+};
+
+const [task, ...args] = process.argv.slice(2);
+const command = task === undefined ? undefined : TASKS[task];
+if (!command) {
+  console.error(`Unknown task. One of: ${Object.keys(TASKS).join(', ')}`);
+  process.exit(2);
+}
+installWhatIsMissing();
+handOver(command, args);
+
+function installWhatIsMissing() {
+  const wanted = createHash('sha256')
+    .update(readFileSync(join(ROOT, 'package-lock.json')))
+    .digest('hex');
+  if (existsSync(STAMP) && readFileSync(STAMP, 'utf8') === wanted) return;
+  console.error('Installing packages (once, and again when they change) ...');
+  // Standard output belongs to the task: `$(npm run -s token -- ...)` must catch a token alone.
+  const installed = spawnSync('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'], {
+    cwd: ROOT,
+    stdio: ['ignore', 2, 2],
+    shell: process.platform === 'win32',
+  });
+  if (installed.status !== 0) {
+    console.error('The packages could not be installed; the lines above tell why.');
+    process.exit(1);
+  }
+  writeFileSync(STAMP, wanted);
+}
+
+function handOver([bin, ...fixed], extra) {
+  const child = spawn(join(BIN, bin), [...fixed, ...extra], {
+    cwd: ROOT,
+    stdio: 'inherit',
+    env: { ...process.env, PATH: `${BIN}${delimiter}${process.env.PATH ?? ''}` },
+    shell: process.platform === 'win32',
+  });
+  child.on('error', (error) => {
+    console.error(`${bin} cannot be started: ${error.message}`);
+    process.exit(1);
+  });
+  // A terminal sends Ctrl-C to the whole group, a process manager a signal to this process alone: the child gets it either
+  // way, and this process ends when the child has.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('exit', (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
+}

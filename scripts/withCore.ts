@@ -1,0 +1,18 @@
+import { type Core, createCore } from '../src/runtimes/core.ts';
+import { processLog, runProcess } from '../src/runtimes/serve.ts';
+import { openDatabase } from './database.ts';
+
+/** Runs one command over the environment's database, and ends. The result is the exit status. */
+export function withCore(command: (core: Core) => Promise<number>): Promise<void> {
+  return runProcess(async (env) => {
+    const database = await openDatabase(env);
+    const core = createCore({ env, mongodbUri: database.uri, log: processLog(env) });
+    try {
+      await core.connect();
+      process.exitCode = await command(core);
+    } finally {
+      await core.close();
+      await database.stop();
+    }
+  });
+}

@@ -1,0 +1,70 @@
+import mongoose, { type Connection } from 'mongoose';
+import { connectDB, disconnectDB } from '../config/database.ts';
+import type { Env } from '../config/env.ts';
+import type { Log } from '../config/log.ts';
+import { systemClock } from '../domain/clock.ts';
+import { createSettler } from '../jobs/settler.ts';
+import { startWorker, type Worker } from '../jobs/worker.ts';
+import { createModels } from '../models/index.ts';
+import { createProvider } from '../providers/index.ts';
+import { settle } from '../repositories/settlement.ts';
+import { diskStorage } from '../storage/disk.ts';
+import type { PictureStorage } from '../storage/port.ts';
+import type { Context } from '../workflows/context.ts';
+
+export interface CoreOptions {
+  env: Env;
+  mongodbUri: string;
+  log: Log;
+}
+
+/** What every process of Artifex has, whether it serves, works or runs one command. */
+export interface Core {
+  ctx: Context;
+  connection: Connection;
+  storage: PictureStorage;
+  /** Resolves when the database has been reached, and collections and indexes stand. */
+  connect(signal?: AbortSignal): Promise<void>;
+  /** Works on generations from now on. */
+  startWorker(): Worker;
+  /** Settles what was noticed and closes the database. After everything else has ended. */
+  close(): Promise<void>;
+}
+
+/** Pictures drawn at once: drawing is bound by the processor, and the API needs its share. */
+const WORKER_CONCURRENCY = 2;
+
+export function createCore({ env, mongodbUri, log }: CoreOptions): Core {
+  const clock = systemClock(env.clockOffsetSeconds);
+  const connection = mongoose.createConnection();
+  const store = { models: createModels(connection, clock), clock };
+  const settler = createSettler((userIds) => settle(store, userIds), log);
+  const storage = diskStorage(env.storage.directory);
+  let wake: () => void = () => {};
+  const ctx: Context = { ...store, settler, queue: { wake: () => wake() } };
+
+  return {
+    ctx,
+    connection,
+    storage,
+    async connect(signal) {
+      await connectDB({ uri: mongodbUri, connection, log, ...(signal && { signal }) });
+    },
+    startWorker() {
+      const provider = createProvider(providerConfigOf(env));
+      const worker = startWorker({ ctx, provider, storage, log, concurrency: WORKER_CONCURRENCY });
+      wake = worker.wake;
+      return worker;
+    },
+    async close() {
+      await settler.drained();
+      await disconnectDB(connection);
+    },
+  };
+}
+
+function providerConfigOf({ images }: Env) {
+  if (images.provider === 'procedural') return { kind: 'procedural' } as const;
+  const { baseUrl, apiKey, model, timeoutSeconds } = images;
+  return { kind: 'openai', baseURL: baseUrl, apiKey, model, timeoutMs: timeoutSeconds * 1000 } as const;
+}

@@ -1,0 +1,107 @@
+import { type Env, EnvironmentError, readEnv } from '../config/env.ts';
+import { createLog, errorFields, type Log } from '../config/log.ts';
+import { createService, type Service } from './service.ts';
+
+/** A socket that answers with `fetch`. */
+export type Listen = (
+  fetch: Service['fetch'],
+  address: { host: string; port: number },
+) => Promise<{
+  port: number;
+  /** Takes no more requests, and resolves when those under way have been answered. */
+  close(): Promise<void>;
+}>;
+
+export interface Serving {
+  /** Where it is reached, without a slash at the end. */
+  url: string;
+  service: Service;
+  /** Answers what is under way, gives leases back, closes the database. Once, however often it is called. */
+  stop(): Promise<void>;
+}
+
+/** Milliseconds after which a shutdown that hangs is cut off. */
+const SHUTDOWN_DEADLINE_MS = 25_000;
+
+/** Serves the API and, unless the environment says otherwise, works on generations. */
+export async function serve(options: { env: Env; mongodbUri: string; log: Log; listen: Listen }): Promise<Serving> {
+  const { env, log, listen } = options;
+  const service = await createService(options);
+  const { host } = env.http;
+  const socket = await listen(service.fetch, env.http).catch(async (error: unknown) => {
+    await service.stop();
+    throw isAddressInUse(error)
+      ? new EnvironmentError(`PORT is ${env.http.port}: it is in use; end the other process, or choose another port`)
+      : error;
+  });
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${socket.port}`;
+  log.info('listening', { url });
+  let stopped: Promise<void> | undefined;
+
+  async function stop(): Promise<void> {
+    await socket.close();
+    await service.stop();
+    log.info('stopped');
+  }
+
+  return {
+    url,
+    service,
+    stop() {
+      stopped ??= stop();
+      return stopped;
+    },
+  };
+}
+
+function isAddressInUse(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+}
+
+/** Runs a process. A bad environment is printed, a line per variable, and ends it with a non-zero status. */
+export async function runProcess(run: (env: Env) => Promise<void>): Promise<void> {
+  try {
+    await run(readEnv(process.env));
+  } catch (error) {
+    if (!(error instanceof EnvironmentError)) throw error;
+    console.error(error.message);
+    process.exit(1);
+  }
+}
+
+/** The log of a server process: a line of JSON each, on standard error. */
+export function processLog(env: Env): Log {
+  return createLog({ level: env.logLevel, write: (line) => process.stderr.write(`${line}\n`) });
+}
+
+/** Ends the process cleanly at the first SIGINT or SIGTERM; a second one does not wait. */
+export function endOnSignal(log: Log, stop: () => Promise<void>): void {
+  let ending = false;
+  const end = (signal: NodeJS.Signals) => {
+    if (ending) process.exit(1);
+    ending = true;
+    log.info('ending', { signal });
+    setTimeout(() => process.exit(1), SHUTDOWN_DEADLINE_MS).unref();
+    stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error('the shutdown failed', errorFields(error));
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGINT', end);
+  process.on('SIGTERM', end);
+}
+
+/** A server process of its own, as production runs it. */
+export function main(listen: Listen): Promise<void> {
+  return runProcess(async (env) => {
+    if (env.mongodbUri === undefined) {
+      throw new EnvironmentError('MONGODB_URI is missing: give the address of a MongoDB server, or use `npm start`');
+    }
+    const log = processLog(env);
+    const serving = await serve({ env, mongodbUri: env.mongodbUri, log, listen });
+    endOnSignal(log, () => serving.stop());
+  });
+}

@@ -1,0 +1,55 @@
+import mongoose, { type Connection, Types } from 'mongoose';
+import { afterAll, beforeAll, inject } from 'vitest';
+import { connectDB } from '@/config/database.ts';
+import { type SettableClock, settableClock } from '@/domain/clock.ts';
+import type { SubscriptionTier } from '@/domain/tiers.ts';
+import { createModels } from '@/models/index.ts';
+import type { User } from '@/models/User.ts';
+import { usersOf } from '@/repositories/collections.ts';
+import type { Store } from '@/repositories/store.ts';
+
+export interface TestStore extends Store {
+  clock: SettableClock;
+  connection: Connection;
+}
+
+/** Where every test's time begins. */
+export const START = new Date('2026-03-10T09:00:00.000Z');
+
+/** The address of a database of that name on the server of the tests. */
+export function databaseUri(name: string): string {
+  const uri = new URL(inject('mongodbServer'));
+  uri.pathname = `/${name}`;
+  return uri.href;
+}
+
+/** A database of its own for the tests of one file, with its collections and indexes; dropped when they have ended. */
+export function useDatabase(): TestStore {
+  const clock = settableClock(START);
+  const connection = mongoose.createConnection();
+  const store = { connection, clock, models: createModels(connection, clock) };
+  beforeAll(async () => {
+    await connectDB({ uri: databaseUri(`test_${new Types.ObjectId().toHexString()}`), connection, attempts: 3 });
+  });
+  afterAll(async () => {
+    await connection.dropDatabase();
+    await connection.close();
+  });
+  return store;
+}
+
+/** A new user of that tier. */
+export async function signUp(store: Store, tier: SubscriptionTier = 'free'): Promise<Types.ObjectId> {
+  const { _id } = await store.models.User.create({
+    clerkUserId: `user_${new Types.ObjectId().toHexString()}`,
+    subscriptionTier: tier,
+  });
+  return _id;
+}
+
+/** The user as stored, deleted or not. */
+export async function readUser(store: Store, _id: Types.ObjectId): Promise<User> {
+  const user = await usersOf(store).findOne({ _id });
+  if (!user) throw new Error(`There is no user ${_id}`);
+  return user;
+}
