@@ -2,13 +2,16 @@ import { type Core, createCore } from '../src/runtimes/core.ts';
 import { processLog, runProcess } from '../src/runtimes/serve.ts';
 import { openDatabase } from './database.ts';
 
+/** A command gives up where a server would go on trying. */
+const CONNECT_ATTEMPTS = 4;
+
 /** Runs one command over the environment's database, and ends. The result is the exit status. */
 export function withCore(command: (core: Core) => Promise<number>): Promise<void> {
   return runProcess(async (env) => {
     const database = await openDatabase(env);
     const core = createCore({ env, mongodbUri: database.uri, log: processLog(env) });
     try {
-      await core.connect();
+      await core.connect({ attempts: CONNECT_ATTEMPTS });
       process.exitCode = await command(core);
     } finally {
       await core.close();

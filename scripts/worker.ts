@@ -14,7 +14,7 @@ await runProcess(async (env) => {
     await core.close();
     await database.stop();
   });
-  await core.connect(giveUp.signal);
+  await core.connect({ signal: giveUp.signal });
   const worker = core.startWorker();
   stopWorking = () => worker.stop();
   log.info('working');

@@ -1,5 +1,5 @@
 import mongoose, { type Connection } from 'mongoose';
-import { connectDB, disconnectDB } from '../config/database.ts';
+import { type ConnectOptions, connectDB, disconnectDB } from '../config/database.ts';
 import type { Env } from '../config/env.ts';
 import type { Log } from '../config/log.ts';
 import { systemClock } from '../domain/clock.ts';
@@ -24,7 +24,7 @@ export interface Core {
   connection: Connection;
   storage: PictureStorage;
   /** Resolves when the database has been reached, and collections and indexes stand. */
-  connect(signal?: AbortSignal): Promise<void>;
+  connect(options?: Pick<ConnectOptions, 'signal' | 'attempts'>): Promise<void>;
   /** Works on generations from now on. */
   startWorker(): Worker;
   /** Settles what was noticed and closes the database. After everything else has ended. */
@@ -47,8 +47,8 @@ export function createCore({ env, mongodbUri, log }: CoreOptions): Core {
     ctx,
     connection,
     storage,
-    async connect(signal) {
-      await connectDB({ uri: mongodbUri, connection, log, ...(signal && { signal }) });
+    async connect(options) {
+      await connectDB({ uri: mongodbUri, connection, log, ...options });
     },
     startWorker() {
       const provider = createProvider(providerConfigOf(env));

@@ -40,7 +40,7 @@ export async function createService(options: CoreOptions): Promise<Service> {
   });
 
   async function start(): Promise<void> {
-    await core.connect(stopping.signal);
+    await core.connect({ signal: stopping.signal });
     isPrepared = true;
     jobs.push(startSweeper(ctx, log));
     if (env.worker.isEnabled) jobs.push(core.startWorker());
