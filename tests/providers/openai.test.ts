@@ -96,6 +96,12 @@ describe('what it sends', () => {
     await provider.generate(request(), { signal });
     expect(api.calls.map((call) => 'size' in call.body)).toEqual([true, false, false]);
   });
+
+  it('never leaves out the quality that was paid for: an endpoint that does not know hd fails the request', async () => {
+    const api = await serveImagesApi([failure(400, { message: 'Argument not supported: quality' }), pictures()]);
+    await expect(drawFrom(api, { quality: 'hd' }, { model: 'some-model' })).rejects.toMatchObject({ retryable: false });
+    expect(api.calls).toHaveLength(1);
+  });
 });
 
 describe('what it accepts', () => {

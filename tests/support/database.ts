@@ -20,6 +20,7 @@ export const START = new Date('2026-03-10T09:00:00.000Z');
 export function databaseUri(name: string): string {
   const uri = new URL(inject('mongodbServer'));
   uri.pathname = `/${name}`;
+  uri.searchParams.set('monitorCommands', 'true');
   return uri.href;
 }
 

@@ -1,0 +1,68 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type Caller, type TestApplication, testApplication } from '../support/application.ts';
+import { commandsDuring } from '../support/commands.ts';
+import { useDatabase } from '../support/database.ts';
+
+const store = useDatabase();
+const IMAGE = { type: 'text-to-image', prompt: 'A quiet bay' };
+
+let api: TestApplication;
+let caller: Caller;
+let id: string;
+
+beforeAll(async () => {
+  api = await testApplication(store);
+  caller = await api.person();
+  const created = await caller.post('/v1/generations', IMAGE);
+  id = (await created.json()).id;
+  // A process remembers for a few seconds whose session it has seen.
+  await caller.get('/v1/generations');
+});
+
+async function commandsOf(action: () => Promise<Response>, status: number): Promise<string[]> {
+  return commandsDuring(store.connection, async () => {
+    const response = await action();
+    expect(response.status).toBe(status);
+  });
+}
+
+describe('round trips to the database', () => {
+  it('GET /v1/me: 1', async () => {
+    expect(await commandsOf(() => caller.get('/v1/me'), 200)).toEqual(['find']);
+  });
+
+  it('GET /v1/quota: 1', async () => {
+    expect(await commandsOf(() => caller.get('/v1/quota'), 200)).toEqual(['find']);
+  });
+
+  it('POST /v1/quota/consume: 1, with an idempotency key one read more', async () => {
+    const consume = (headers = {}) => caller.post('/v1/quota/consume', { credits: 1 }, headers);
+    expect(await commandsOf(consume, 200)).toEqual(['findAndModify']);
+    expect(await commandsOf(() => consume({ 'Idempotency-Key': 'c1' }), 200)).toEqual(['find', 'findAndModify']);
+  });
+
+  it('POST /v1/generations: 2, with an idempotency key one read more', async () => {
+    const create = (headers = {}) => caller.post('/v1/generations', IMAGE, headers);
+    expect(await commandsOf(create, 201)).toEqual(['findAndModify', 'insert']);
+    expect(await commandsOf(() => create({ 'Idempotency-Key': 'g1' }), 201)).toEqual([
+      'find',
+      'findAndModify',
+      'insert',
+    ]);
+  });
+
+  it('a refusal for want of credits: 1', async () => {
+    const create = () => caller.post('/v1/quota/consume', { credits: 11 });
+    expect(await commandsOf(create, 402)).toEqual(['findAndModify']);
+  });
+
+  it('GET /v1/generations and /v1/generations/{id}: 1 each', async () => {
+    expect(await commandsOf(() => caller.get('/v1/generations'), 200)).toEqual(['find']);
+    expect(await commandsOf(() => caller.get(`/v1/generations/${id}`), 200)).toEqual(['find']);
+  });
+
+  it('POST /v1/generations/{id}/cancel: 2, the move and the refund', async () => {
+    const cancel = () => caller.post(`/v1/generations/${id}/cancel`);
+    expect(await commandsOf(cancel, 200)).toEqual(['findAndModify', 'findAndModify']);
+  });
+});

@@ -1,0 +1,88 @@
+import { Types } from 'mongoose';
+import { createApp } from '@/app.ts';
+import { createIdentities } from '@/identity/identities.ts';
+import { noProfiles } from '@/identity/profiles.ts';
+import type { PictureStorage } from '@/storage/port.ts';
+import type { Context } from '@/workflows/context.ts';
+import { keptLog, type LogLine } from './api.ts';
+import { contextOf } from './context.ts';
+import type { TestStore } from './database.ts';
+import { createTokenIssuer, type TokenIssuer } from './tokens.ts';
+
+/** The real application over a test's database, and somebody to sign in as. */
+export interface TestApplication {
+  ctx: TestStore & Context;
+  issuer: TokenIssuer;
+  pictures: Map<string, { bytes: Uint8Array; contentType: string }>;
+  lines: LogLine[];
+  /** Somebody who was never seen before. */
+  person(claims?: Record<string, unknown>): Promise<Caller>;
+  request(path: string, init?: RequestInit): Promise<Response>;
+}
+
+/** A person with a session token. */
+export interface Caller {
+  clerkUserId: string;
+  get(path: string, headers?: Record<string, string>): Promise<Response>;
+  post(path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>;
+  /** A body as it stands, which need not be JSON. */
+  raw(path: string, body: string, contentType?: string): Promise<Response>;
+  delete(path: string): Promise<Response>;
+}
+
+export async function testApplication(store: TestStore): Promise<TestApplication> {
+  const issuer = await createTokenIssuer();
+  const { log, lines } = keptLog();
+  const ctx = contextOf(store);
+  const pictures = new Map<string, { bytes: Uint8Array; contentType: string }>();
+  const app = createApp({
+    log,
+    ctx,
+    storage: storageOf(pictures),
+    sessions: issuer.trust,
+    identities: createIdentities(),
+    profiles: noProfiles,
+    isPrepared: () => true,
+    health: () => ({ isConnected: true }),
+  });
+  const request = async (path: string, init?: RequestInit) => app.request(path, init);
+
+  async function person(claims: Record<string, unknown> = {}): Promise<Caller> {
+    const clerkUserId = `user_${new Types.ObjectId().toHexString()}`;
+    const token = await issuer.sign({ sub: clerkUserId, exp: Math.floor(Date.now() / 1000) + 600, ...claims });
+    const authorization = { Authorization: `Bearer ${token}` };
+    return {
+      clerkUserId,
+      get: (path, headers = {}) => request(path, { headers: { ...authorization, ...headers } }),
+      post: (path, body, headers = {}) =>
+        request(path, {
+          method: 'POST',
+          headers: {
+            ...authorization,
+            ...(body !== undefined && { 'Content-Type': 'application/json' }),
+            ...headers,
+          },
+          ...(body !== undefined && { body: JSON.stringify(body) }),
+        }),
+      raw: (path, body, contentType = 'application/json') =>
+        request(path, { method: 'POST', headers: { ...authorization, 'Content-Type': contentType }, body }),
+      delete: (path) => request(path, { method: 'DELETE', headers: authorization }),
+    };
+  }
+
+  return { ctx, issuer, pictures, lines, person, request };
+}
+
+function storageOf(pictures: Map<string, { bytes: Uint8Array; contentType: string }>): PictureStorage {
+  return {
+    async put(bytes, contentType) {
+      const name = `${crypto.randomUUID()}.png`;
+      pictures.set(name, { bytes, contentType });
+      return name;
+    },
+    get: async (name) => pictures.get(name) ?? null,
+    async remove(name) {
+      pictures.delete(name);
+    },
+  };
+}
