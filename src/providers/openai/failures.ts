@@ -51,7 +51,7 @@ export function toProviderError(error: unknown): ProviderError {
   if (error instanceof ProviderError) return error;
   const name = error instanceof Error ? error.name : '';
   if (error instanceof APIConnectionError || name === 'TimeoutError' || name === 'AbortError') {
-    return new ProviderError('The image service did not answer in time. Please try again later.', {
+    return new ProviderError('The image service was not reached, or did not answer in time. Please try again later.', {
       retryable: true,
       cause: error,
     });

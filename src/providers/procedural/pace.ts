@@ -11,7 +11,7 @@ export interface Pace {
 }
 
 /** Milliseconds of work between two turns of the event loop. */
-const BLOCK_MS = 10;
+const BLOCK_MS = 8;
 /** Steps after which a turn is due whatever the clock says: in workerd it stands still while code computes. */
 const BLOCK_STEPS = 48;
 

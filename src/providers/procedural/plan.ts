@@ -17,6 +17,11 @@ export interface Plan {
   random: Random;
 }
 
+/** Whether the style has clean edges and flat tones, as animation and games do. */
+export function isDrawn(plan: Plan): boolean {
+  return plan.finish === 'anime' || plan.finish === 'pixel';
+}
+
 const ANY_SCENE = ['mountains', 'mountains', 'hills', 'forest', 'dunes', 'sea', 'flow', 'cosmos'] as const;
 
 /** What chance adds when the prompt is silent: how often each feature appears by itself. */

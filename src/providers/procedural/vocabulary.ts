@@ -44,6 +44,7 @@ const MEANINGS: readonly Meaning[] = [
   { words: 'mountain alps peak summit himalaya cliff volcano everest glacier fjord', scene: 'mountains' },
   { words: 'meadow field hill valley countryside farm village garden vineyard prairie', scene: 'hills' },
   { words: 'lake river pond reflection waterfall fjord lagoon', features: ['water'] },
+  { words: 'fire lava volcano dragon inferno hell flame burning apocalypse', palette: 'fire' },
   { words: 'sunset dusk evening twilight', palette: 'sunset', features: ['sun'] },
   { words: 'sunrise dawn morning', palette: 'dawn', features: ['sun'] },
   { words: 'night moon midnight moonlight moonlit starry star', palette: 'night', features: ['stars', 'sun'] },
@@ -51,7 +52,6 @@ const MEANINGS: readonly Meaning[] = [
   { words: 'winter snow snowy ice frozen arctic frost christmas', palette: 'winter', features: ['snow'] },
   { words: 'autumn fall maple october harvest', palette: 'autumn', features: ['trees'] },
   { words: 'spring blossom sakura cherry flower rose tulip floral pink', palette: 'spring' },
-  { words: 'fire lava volcano dragon inferno hell flame burning apocalypse', palette: 'fire' },
   {
     words: 'dream dreamy magic magical fantasy fairy unicorn enchanted castle mystical lavender purple wizard',
     palette: 'dream',

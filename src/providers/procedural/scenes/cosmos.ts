@@ -17,7 +17,7 @@ export async function paintCosmos(plan: Plan, canvas: Canvas, pace: Pace): Promi
   const warp = random.bits();
   const stars = random.bits();
   const dark: Colour = { r: 0.012, g: 0.014, b: 0.04 };
-  const hue = random.between(0, 6.28);
+  const hue = random.between(-1.3, 0.6);
   const warm = vary({ r: 0.93, g: 0.36, b: 0.42 }, hue, 1, 1);
   const cool = vary({ r: 0.2, g: 0.5, b: 0.92 }, hue + random.between(-0.5, 0.5), 1, 1);
   const bright = blend(warm, { r: 1, g: 0.95, b: 0.88 }, 0.75);

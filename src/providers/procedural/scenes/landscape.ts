@@ -2,7 +2,7 @@ import { type Canvas, shadePixels } from '../canvas.ts';
 import { type Colour, cover } from '../colour.ts';
 import { mix, smoothstep } from '../maths.ts';
 import type { Pace } from '../pace.ts';
-import type { Plan } from '../plan.ts';
+import { isDrawn, type Plan } from '../plan.ts';
 import type { SceneName } from '../vocabulary.ts';
 import { createBirds } from './birds.ts';
 import { billows, dunes, hills, type Profile, peaks, towers, wood } from './profile.ts';
@@ -28,13 +28,13 @@ function landOf(scene: LandscapeName, plan: Plan, nearness: number, skyHeight: n
     return { material: 'sand', profile: dunes(random, mix(0.07, 0.17, nearness), mix(3.2, 1.1, nearness)) };
   }
   if (scene === 'mountains' && nearness < 0.62) {
-    return { material: 'rock', profile: peaks(random, skyHeight * mix(0.72, 0.5, nearness), mix(1.4, 1.9, nearness)) };
+    return { material: 'rock', profile: peaks(random, skyHeight * mix(0.64, 0.48, nearness), mix(1.4, 1.9, nearness)) };
   }
   if (scene === 'sea') return { material: 'rock', profile: peaks(random, 0.09, 1.1) };
   const ground = hills(random, mix(0.1, 0.15, nearness), mix(2.4, 1.3, nearness));
   const isWooded = scene === 'forest' || (plan.features.has('trees') && nearness > 0.4);
   if (!isWooded) return { material: 'grass', profile: ground };
-  return { material: 'wood', profile: wood(random, plan.trees, ground, mix(0.05, 0.27, nearness ** 1.6)) };
+  return { material: 'wood', profile: wood(random, plan.trees, ground, mix(0.05, 0.27, nearness ** 1.9)) };
 }
 
 /** The near bank of a lake or sea: high on one side, nothing on the other, so that it frames the view. */
@@ -45,16 +45,12 @@ function bank(plan: Plan, width: number, scene: LandscapeName): Land {
   const reach = random.between(0.45, 0.75);
   const rise: Profile = (x) => {
     const aside = (isLeft ? x : width - x) / width;
-    return ground(x) * 0.6 + 0.16 * smoothstep(reach, 0, aside) - 0.1;
+    return ground(x) * 0.6 + 0.27 * smoothstep(reach, 0, aside) - 0.2;
   };
   if (scene === 'forest' || (scene !== 'city' && scene !== 'dunes' && plan.features.has('trees'))) {
     return { material: 'wood', profile: wood(random, plan.trees, rise, 0.24) };
   }
   return { material: 'grass', profile: rise };
-}
-
-function isDrawnStyle(plan: Plan): boolean {
-  return plan.finish === 'anime' || plan.finish === 'pixel';
 }
 
 interface Layout {
@@ -69,7 +65,8 @@ function layOut(scene: LandscapeName, plan: Plan, height: number): Layout {
   const hasWater = features.has('water') || scene === 'sea';
   const horizon = height * (hasWater ? random.between(0.56, 0.66) : random.between(0.46, 0.58));
   const count = scene === 'sea' ? (random.chance(0.6) ? 1 : 0) : hasWater ? 3 : isFlat ? 4 : 6;
-  const isHeaped = features.has('clouds') && !isFlat && !plan.isNight && (isDrawnStyle(plan) || random.chance(0.4));
+  // Round heads have hard edges: right for drawn styles, where the sky's own soft clouds are left out for them.
+  const isHeaped = features.has('clouds') && !plan.isNight && isDrawn(plan);
   const clouds = isHeaped
     ? [0.42, 0.3].map((size) => ({
         material: 'cloud' as const,

@@ -1,7 +1,7 @@
 import { assign, blend, type Colour, cover, dim, light } from '../colour.ts';
 import { clamp01, smoothstep } from '../maths.ts';
 import { fractal, noise, ridged } from '../noise.ts';
-import type { Plan } from '../plan.ts';
+import { isDrawn, type Plan } from '../plan.ts';
 import { scramble } from '../random.ts';
 import type { Profile } from './profile.ts';
 import type { Sky } from './sky.ts';
@@ -35,7 +35,7 @@ export function createRidge(plan: Plan, sky: Sky, shape: RidgeShape, columns: nu
   const { palette, random, features } = plan;
   const { base, nearness, material } = shape;
   const isFlat = plan.finish === 'minimal';
-  const isDrawn = plan.finish === 'anime' || plan.finish === 'pixel';
+  const hasFlatTones = isDrawn(plan);
   const ground = random.bits();
   const windowSeed = random.bits();
   const tops = Float32Array.from({ length: columns + 1 }, (_, column) => base - shape.profile((column + 0.5) / unit));
@@ -64,7 +64,7 @@ export function createRidge(plan: Plan, sky: Sky, shape: RidgeShape, columns: nu
     const here = ridged(ground, u, v, 4);
     const towardsSun = ridged(ground, u + sunSide * 0.11, v - 0.06, 3);
     const raw = clamp01(0.5 + (here - towardsSun) * 4.2);
-    const litness = isDrawn ? smoothstep(0.46, 0.54, raw) : raw;
+    const litness = hasFlatTones ? smoothstep(0.46, 0.54, raw) : raw;
     if (hasSnow) {
       const altitude = base - y;
       const line = 0.1 + 0.06 * noise(ground, x * 6, 2) + (features.has('snow') ? -0.09 : 0);
@@ -115,7 +115,7 @@ export function createRidge(plan: Plan, sky: Sky, shape: RidgeShape, columns: nu
   function cloud(x: number, y: number, depth: number, target: Colour): void {
     const puffs = 1 - Math.abs(fractal(ground, x * 11, y * 13, 4)) * 2.4;
     const raw = clamp01(1.02 - depth * 4.2 + (puffs - 0.6) * 0.42);
-    const litness = isDrawn ? 0.45 * smoothstep(0.3, 0.36, raw) + 0.55 * smoothstep(0.66, 0.72, raw) : raw;
+    const litness = hasFlatTones ? 0.45 * smoothstep(0.3, 0.36, raw) + 0.55 * smoothstep(0.66, 0.72, raw) : raw;
     assign(target, palette.cloudShade);
     cover(target, palette.cloudLit, 0.12 + 0.86 * litness);
     cover(target, palette.sky[3], smoothstep(0.02, 0.3, depth) * 0.85);

@@ -1,7 +1,7 @@
 import { assign, blend, type Colour, cover, light } from '../colour.ts';
 import { clamp01, smoothstep } from '../maths.ts';
 import { fractal, noise } from '../noise.ts';
-import type { Plan } from '../plan.ts';
+import { isDrawn, type Plan } from '../plan.ts';
 import { createRamp } from '../ramp.ts';
 import { starlight } from './stars.ts';
 
@@ -26,9 +26,12 @@ export function createSky(plan: Plan, width: number, horizon: number): Sky {
   const curtainNoise = random.bits();
   const starSeed = random.bits();
 
+  // Over mountains the sun stands higher: one behind them would still throw its path upon the water.
   const sun = {
     x: width * (random.chance(0.5) ? random.between(0.2, 0.42) : random.between(0.58, 0.8)),
-    y: horizon * (plan.isNight ? random.between(0.22, 0.5) : random.between(0.45, 0.86)),
+    y:
+      horizon *
+      (plan.isNight ? random.between(0.22, 0.5) : random.between(0.45, 0.86) * (plan.scene === 'mountains' ? 0.6 : 1)),
     isUp: features.has('sun'),
   };
   const radius = isFlat
@@ -38,7 +41,7 @@ export function createSky(plan: Plan, width: number, horizon: number): Sky {
       : random.between(0.028, 0.06);
   const edge = CLOUD_EDGE[finish];
   const cloudiness =
-    features.has('clouds') && !isFlat && (edge > 0.2 || plan.isNight) ? random.between(0.02, 0.16) : -1;
+    features.has('clouds') && !isFlat && (plan.isNight || !isDrawn(plan)) ? random.between(0.02, 0.16) : -1;
   const cloudScale = random.between(0.16, 0.26);
   const drift = random.between(0, 50);
   const paleSun = blend(palette.sun, palette.sky[2], 0.35);
