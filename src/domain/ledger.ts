@@ -13,3 +13,6 @@ export type PostingKind = LedgerKind | 'delivery';
 
 /** How long a settled key stays with its account, in milliseconds: longer than any request may live. */
 export const KEY_RETENTION_MS = 120_000;
+
+/** By how much the clocks of two processes may differ, in milliseconds, before a key has to be looked up twice. */
+export const CLOCK_TOLERANCE_MS = KEY_RETENTION_MS / 2;

@@ -1,7 +1,8 @@
-import { errorFields, type Log } from '../config/log.ts';
+import type { Types } from 'mongoose';
+import { errorFields } from '../config/log.ts';
 import { ArtifexError } from '../domain/errors.ts';
 import { GENERATION_LIMITS } from '../domain/generation.ts';
-import type { ImageGeneration, OutputImage } from '../models/ImageGeneration.ts';
+import type { OutputImage } from '../models/ImageGeneration.ts';
 import { type GeneratedImage, type ImageProvider, ProviderError } from '../providers/port.ts';
 import { claimGeneration, type Leased, releaseLease, renewLease } from '../repositories/queue.ts';
 import type { PictureStorage } from '../storage/port.ts';
@@ -13,7 +14,6 @@ export interface WorkerDeps {
   ctx: Context;
   provider: ImageProvider;
   storage: PictureStorage;
-  log: Log;
   /** Generations worked on at once. */
   concurrency: number;
 }
@@ -32,7 +32,8 @@ const LEASE_SECONDS = GENERATION_LIMITS.defaultLeaseSeconds;
  * Works on generations until it is stopped. Stopping abandons what is under way and gives it back unharmed, so that no
  * lease outlives the worker.
  */
-export function startWorker({ ctx, provider, storage, log, concurrency }: WorkerDeps): Worker {
+export function startWorker({ ctx, provider, storage, concurrency }: WorkerDeps): Worker {
+  const { log } = ctx;
   const workerId = `${provider.name}-${crypto.randomUUID()}`;
   const stopping = new AbortController();
   let alarm = Promise.withResolvers<void>();
@@ -68,8 +69,8 @@ export function startWorker({ ctx, provider, storage, log, concurrency }: Worker
       (LEASE_SECONDS * 1000) / 3,
     );
     try {
-      const outputImages = await draw(generation, signal);
-      await complete(ctx, id, lease.token, { outputImages });
+      const images = await provider.generate(generation, { signal });
+      await deliver(generation, images);
     } catch (error) {
       await giveUp(generation, error).catch((failure: unknown) => {
         log.warn('an attempt is left to the sweeper', { generation: id.toHexString(), ...errorFields(failure) });
@@ -79,26 +80,21 @@ export function startWorker({ ctx, provider, storage, log, concurrency }: Worker
     }
   }
 
-  async function draw(generation: ImageGeneration, signal: AbortSignal): Promise<OutputImage[]> {
-    const images = await provider.generate(generation, { signal });
-    return Promise.all(images.map((image, index) => keep(generation, image, index)));
-  }
-
-  async function keep(generation: ImageGeneration, image: GeneratedImage, index: number): Promise<OutputImage> {
-    const name = await storage.put(image.bytes, image.contentType);
-    return {
-      url: `/images/${name}`,
-      filename: `${generation._id.toHexString()}-${index + 1}.${name.split('.').at(-1)}`,
-      size: image.bytes.byteLength,
-      width: image.width,
-      height: image.height,
-      contentType: image.contentType,
-    };
+  async function deliver({ _id: id, lease }: Leased, images: GeneratedImage[]): Promise<void> {
+    const names = await Promise.all(images.map(({ bytes, contentType }) => storage.put(bytes, contentType)));
+    const outputImages = images.map((image, index) => outputImageOf(id, index, image, names[index] ?? ''));
+    try {
+      await complete(ctx, id, lease.token, { outputImages });
+    } catch (error) {
+      // Nobody will ever ask for pictures of an attempt that came too late.
+      if (isLeaseLost(error)) await Promise.all(names.map((name) => storage.remove(name)));
+      throw error;
+    }
   }
 
   async function giveUp({ _id: id, lease }: Leased, error: unknown): Promise<void> {
     if (stopping.signal.aborted) return releaseLease(ctx, id, lease.token);
-    if (error instanceof ArtifexError && error.code === 'lease_lost') return;
+    if (isLeaseLost(error)) return;
     if (!(error instanceof ProviderError)) {
       log.error('an attempt failed unexpectedly', { generation: id.toHexString(), ...errorFields(error) });
     }
@@ -123,6 +119,21 @@ export function startWorker({ ctx, provider, storage, log, concurrency }: Worker
       await Promise.all(loops);
     },
   };
+}
+
+function outputImageOf(id: Types.ObjectId, index: number, image: GeneratedImage, name: string): OutputImage {
+  return {
+    url: `/images/${name}`,
+    filename: `${id.toHexString()}-${index + 1}.${name.split('.').at(-1)}`,
+    size: image.bytes.byteLength,
+    width: image.width,
+    height: image.height,
+    contentType: image.contentType,
+  };
+}
+
+function isLeaseLost(error: unknown): boolean {
+  return error instanceof ArtifexError && error.code === 'lease_lost';
 }
 
 const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));

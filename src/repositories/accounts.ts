@@ -1,5 +1,6 @@
 import { Types } from 'mongoose';
 import { ArtifexError, UserNotFoundError } from '../domain/errors.ts';
+import { CLOCK_TOLERANCE_MS } from '../domain/ledger.ts';
 import type { QuotaAccount } from '../domain/quota.ts';
 import type { OpenEntry, User } from '../models/User.ts';
 import { usersOf } from './collections.ts';
@@ -66,8 +67,9 @@ function readOutcome(
 
 /**
  * Posts what must happen once for ever. Its key is looked up among what has been settled, then among the open entries by the
- * posting itself; a key that was settled and forgotten between the two is looked up again. First that is judged by the
- * clock, whose error {@link KEY_RETENTION_MS} covers; then by comparing what had been forgotten, which needs no clock.
+ * posting itself. A key that may have been settled and forgotten between the two is looked up again: that is judged by the
+ * clock first, and then by comparing what had been forgotten, which needs no clock. Clocks that differ by less than
+ * {@link CLOCK_TOLERANCE_MS} cost nothing; a process may be suspended between the two for as long as it likes.
  *
  * @param lookUp what this posting did earlier, or null
  * @param lookedUpAt the instant of a look-up that the caller has already made, in vain
@@ -79,7 +81,8 @@ export async function postOnce<Known>(
   lookUp: () => Promise<Known | null>,
   lookedUpAt?: Date,
 ): Promise<Exclude<Outcome, { result: 'stale' }> | { result: 'known'; known: Known }> {
-  let guard: KeyGuard = { lookedUpAt: lookedUpAt ?? store.clock.now() };
+  const asOf = lookedUpAt ?? store.clock.now();
+  let guard: KeyGuard = { forgottenBefore: new Date(asOf.getTime() - CLOCK_TOLERANCE_MS) };
   let mustLook = lookedUpAt === undefined;
   for (;;) {
     const known = mustLook ? await lookUp() : null;
@@ -92,8 +95,8 @@ export async function postOnce<Known>(
 }
 
 function passes(guard: KeyGuard, forgottenThrough: Date): boolean {
-  return 'lookedUpAt' in guard
-    ? forgottenThrough < guard.lookedUpAt
+  return 'forgottenBefore' in guard
+    ? forgottenThrough < guard.forgottenBefore
     : forgottenThrough.getTime() === guard.forgottenThrough.getTime();
 }
 

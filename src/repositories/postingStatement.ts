@@ -12,10 +12,10 @@ export type Posting = { id: Types.ObjectId; reason?: string } & (
 );
 
 /**
- * Guards a posting against keys that left the account since the caller looked them up elsewhere. Either the instant of that
- * look-up, or the very `forgottenThrough` that the look-up followed.
+ * Guards a posting against keys that left the account since the caller looked them up elsewhere. Either nothing that was
+ * settled at this instant or later may have left, or what has left must be just what had left before the look-up.
  */
-export type KeyGuard = { lookedUpAt: Date } | { forgottenThrough: Date };
+export type KeyGuard = { forgottenBefore: Date } | { forgottenThrough: Date };
 
 type Expression = unknown;
 type Changes = Record<string, Expression>;
@@ -159,8 +159,8 @@ function slotIsFree(slot: string): Expression {
 
 function keysAreKnown(guard: KeyGuard | undefined): Expression[] {
   if (!guard) return [];
-  return 'lookedUpAt' in guard
-    ? [{ $lt: ['$forgottenThrough', guard.lookedUpAt] }]
+  return 'forgottenBefore' in guard
+    ? [{ $lt: ['$forgottenThrough', guard.forgottenBefore] }]
     : [{ $eq: ['$forgottenThrough', guard.forgottenThrough] }];
 }
 

@@ -41,7 +41,7 @@ export function createCore({ env, mongodbUri, log }: CoreOptions): Core {
   const settler = createSettler((userIds) => settle(store, userIds), log);
   const storage = diskStorage(env.storage.directory);
   let wake: () => void = () => {};
-  const ctx: Context = { ...store, settler, queue: { wake: () => wake() } };
+  const ctx: Context = { ...store, log, settler, queue: { wake: () => wake() } };
 
   return {
     ctx,
@@ -52,7 +52,7 @@ export function createCore({ env, mongodbUri, log }: CoreOptions): Core {
     },
     startWorker() {
       const provider = createProvider(providerConfigOf(env));
-      const worker = startWorker({ ctx, provider, storage, log, concurrency: WORKER_CONCURRENCY });
+      const worker = startWorker({ ctx, provider, storage, concurrency: WORKER_CONCURRENCY });
       wake = worker.wake;
       return worker;
     },

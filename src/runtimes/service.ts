@@ -42,7 +42,7 @@ export async function createService(options: CoreOptions): Promise<Service> {
   async function start(): Promise<void> {
     await core.connect({ signal: stopping.signal });
     isPrepared = true;
-    jobs.push(startSweeper(ctx, log));
+    jobs.push(startSweeper(ctx));
     if (env.worker.isEnabled) jobs.push(core.startWorker());
   }
 

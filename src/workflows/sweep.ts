@@ -1,3 +1,5 @@
+import type { Types } from 'mongoose';
+import { errorFields } from '../config/log.ts';
 import { endStalledAttempts, owingGenerations } from '../repositories/queue.ts';
 import { accountsToSettle, settle } from '../repositories/settlement.ts';
 import type { Context } from './context.ts';
@@ -32,16 +34,41 @@ export async function sweep(ctx: Context, graceMs: number = SETTLING_GRACE_MS): 
 async function payObligations(ctx: Context): Promise<number> {
   const readAt = ctx.clock.now();
   const owing = await owingGenerations(ctx, OBLIGATION_BATCH);
-  for (const generation of owing) await payWhatIsOwed(ctx, generation, readAt);
-  if (owing.length === 0) return 0;
+  const paid = await eachOf(ctx, owing, (generation) => payWhatIsOwed(ctx, generation, readAt));
   // Settling clears the obligations, so that the next batch holds others.
-  await settle(ctx, [...new Map(owing.map(({ userId }) => [userId.toHexString(), userId])).values()]);
-  return owing.length + (owing.length === OBLIGATION_BATCH ? await payObligations(ctx) : 0);
+  await settleBatch(ctx, [...new Map(owing.map(({ userId }) => [userId.toHexString(), userId])).values()]);
+  return paid === OBLIGATION_BATCH ? paid + (await payObligations(ctx)) : paid;
 }
 
 async function settleAll(ctx: Context, dueBy: Date): Promise<number> {
-  const accounts = await accountsToSettle(ctx, dueBy);
+  const settled = await settleBatch(ctx, await accountsToSettle(ctx, dueBy));
+  return settled > 0 ? settled + (await settleAll(ctx, dueBy)) : 0;
+}
+
+/** Settles the accounts together, and one by one where that fails, so that a damaged one does not hold up the others. */
+async function settleBatch(ctx: Context, accounts: Types.ObjectId[]): Promise<number> {
   if (accounts.length === 0) return 0;
-  const settled = await settle(ctx, accounts);
-  return settled + (settled > 0 ? await settleAll(ctx, dueBy) : 0);
+  try {
+    return await settle(ctx, accounts);
+  } catch {
+    let settled = 0;
+    await eachOf(ctx, accounts, async (account) => {
+      settled += await settle(ctx, [account]);
+    });
+    return settled;
+  }
+}
+
+/** Does it for each item, whatever happens to the others; returns for how many it was done. */
+async function eachOf<Item>(ctx: Context, items: readonly Item[], act: (item: Item) => Promise<void>): Promise<number> {
+  let done = 0;
+  for (const item of items) {
+    try {
+      await act(item);
+      done += 1;
+    } catch (error) {
+      ctx.log.error('the sweep left something undone', errorFields(error));
+    }
+  }
+  return done;
 }

@@ -102,8 +102,8 @@ describe('a charge', () => {
     await store.models.User.updateOne({ _id: user }, { forgottenThrough: START });
     const keyed = charge(1, { key: 'k' });
     const before = new Date(START.getTime() - 1);
-    expect(await post(store, { _id: user }, keyed, { lookedUpAt: before })).toMatchObject({ result: 'stale' });
-    expect(await post(store, { _id: user }, keyed, { lookedUpAt: START })).toMatchObject({ result: 'stale' });
+    expect(await post(store, { _id: user }, keyed, { forgottenBefore: before })).toMatchObject({ result: 'stale' });
+    expect(await post(store, { _id: user }, keyed, { forgottenBefore: START })).toMatchObject({ result: 'stale' });
     expect(await post(store, { _id: user }, keyed, { forgottenThrough: before })).toMatchObject({ result: 'stale' });
     expect((await readUser(store, user)).monthlyUsage).toBe(0);
     expect(await post(store, { _id: user }, keyed, { forgottenThrough: START })).toMatchObject({ result: 'posted' });
