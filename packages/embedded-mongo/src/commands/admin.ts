@@ -1,0 +1,104 @@
+import { DateTime, Doc, Double, ObjectId, Timestamp } from '../bson/values.ts';
+import { ErrorCode, MongoError } from '../errors.ts';
+import { sessionOf } from '../server/retries.ts';
+import { type CommandContext, listField, ok } from './context.ts';
+
+/** The wire protocol version of MongoDB 8.0. */
+const MAX_WIRE_VERSION = 25;
+const electionId = ObjectId.fromHex('7fffffff0000000000000001');
+
+/** Manual: reference/command/hello. The server presents itself as the primary of a replica set of one. */
+export function hello(context: CommandContext): Doc {
+  const { engine, connectionId, name } = context;
+  const me = `${engine.host}:${engine.port}`;
+  const now = Date.now();
+  const opTime = Doc.of({ ts: new Timestamp(Math.floor(now / 1000), 1), t: 1n });
+  return ok({
+    helloOk: true,
+    ...(name === 'hello' ? { isWritablePrimary: true } : { ismaster: true }),
+    secondary: false,
+    setName: engine.replicaSet,
+    setVersion: 1,
+    electionId,
+    hosts: [me],
+    me,
+    primary: me,
+    lastWrite: Doc.of({
+      opTime,
+      lastWriteDate: new DateTime(now),
+      majorityOpTime: opTime,
+      majorityWriteDate: new DateTime(now),
+    }),
+    maxBsonObjectSize: 16 * 1024 * 1024,
+    maxMessageSizeBytes: 48_000_000,
+    maxWriteBatchSize: 100_000,
+    localTime: new DateTime(now),
+    logicalSessionTimeoutMinutes: 30,
+    connectionId,
+    minWireVersion: 0,
+    maxWireVersion: MAX_WIRE_VERSION,
+    readOnly: false,
+  });
+}
+
+export function ping(): Doc {
+  return ok();
+}
+
+export function buildInfo({ engine }: CommandContext): Doc {
+  return ok({
+    version: engine.version,
+    gitVersion: 'embedded-mongo',
+    modules: [],
+    sysInfo: 'deprecated',
+    versionArray: [...engine.version.split('.').map(Number), 0],
+    bits: 64,
+    debug: false,
+    maxBsonObjectSize: 16 * 1024 * 1024,
+    storageEngines: ['embedded'],
+  });
+}
+
+export function serverStatus({ engine }: CommandContext): Doc {
+  const uptime = (Date.now() - engine.startedAt) / 1000;
+  const memory = process.memoryUsage();
+  return ok({
+    host: `${engine.host}:${engine.port}`,
+    version: engine.version,
+    process: 'embedded-mongo',
+    pid: BigInt(process.pid),
+    uptime: new Double(uptime),
+    uptimeMillis: BigInt(Math.round(uptime * 1000)),
+    localTime: new DateTime(Date.now()),
+    connections: Doc.of({ current: engine.connections, available: 65_535 }),
+    mem: Doc.of({ bits: 64, resident: Math.round(memory.rss / 1_048_576) }),
+    metrics: Doc.of({ cursor: Doc.of({ open: Doc.of({ total: BigInt(engine.cursors.size) }) }) }),
+    storageEngine: Doc.of({ name: 'embedded', persistent: engine.isDurable }),
+  });
+}
+
+export function connectionStatus(): Doc {
+  return ok({ authInfo: Doc.of({ authenticatedUsers: [], authenticatedUserRoles: [] }) });
+}
+
+export function endSessions({ command, engine }: CommandContext): Doc {
+  for (const lsid of listField(command, command.keys[0] as string)) {
+    const session = sessionOf(Doc.of({ lsid }));
+    if (session !== undefined) engine.retries.forget(session);
+  }
+  return ok();
+}
+
+export function getParameter({ command }: CommandContext): Doc {
+  if (command.values[0] === '*') return ok({ featureCompatibilityVersion: Doc.of({ version: '8.0' }) });
+  if (command.has('featureCompatibilityVersion'))
+    return ok({ featureCompatibilityVersion: Doc.of({ version: '8.0' }) });
+  throw new MongoError(ErrorCode.InvalidOptions, 'no option found to get');
+}
+
+export function unsupportedTransaction(): never {
+  throw new MongoError(
+    ErrorCode.OperationNotSupportedInTransaction,
+    'multi-document transactions are not supported by this server',
+  );
+}

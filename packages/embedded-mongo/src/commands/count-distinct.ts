@@ -1,0 +1,86 @@
+import { compare } from '../bson/compare.ts';
+import { splitPath, visitPath } from '../bson/path.ts';
+import { Doc, type Value } from '../bson/values.ts';
+import { MongoError, typeMismatch } from '../errors.ts';
+import { encodeValue } from '../indexes/key.ts';
+import { PAUSE } from '../plan/stream.ts';
+import { Matcher } from '../query/match.ts';
+import {
+  type CommandContext,
+  docField,
+  namespaceOf,
+  numberField,
+  ok,
+  type Running,
+  refuseCollation,
+} from './context.ts';
+import { hintOf } from './find.ts';
+import { commandScope, openQuery, type QuerySpec } from './query.ts';
+
+export function countSpec(command: Doc): QuerySpec {
+  refuseCollation(command);
+  const matcher = new Matcher(docField(command, 'query') ?? Doc.EMPTY, { scope: commandScope(command) });
+  return {
+    matcher,
+    sort: [],
+    skip: numberField(command, 'skip') ?? 0,
+    limit: Math.abs(numberField(command, 'limit') ?? 0),
+    hint: hintOf(command),
+  };
+}
+
+/** Manual: reference/command/count. */
+export function* count(context: CommandContext): Running {
+  const spec = countSpec(context.command);
+  const collection = context.engine.store.get(namespaceOf(context));
+  if (collection !== undefined && spec.matcher.matchesAll && spec.hint === undefined) {
+    const all = Math.max(collection.records.size - spec.skip, 0);
+    return ok({ n: spec.limit > 0 ? Math.min(all, spec.limit) : all });
+  }
+  const { stream } = openQuery(collection, spec);
+  let n = 0;
+  for (;;) {
+    const doc = stream.next();
+    if (doc === undefined) return ok({ n });
+    if (doc !== PAUSE) {
+      n += 1;
+      continue;
+    }
+    stream.detach();
+    yield;
+  }
+}
+
+/** Manual: reference/command/distinct: arrays count by their elements. */
+export function* distinct(context: CommandContext): Running {
+  const { command } = context;
+  const key = command.get('key');
+  if (typeof key !== 'string')
+    throw typeMismatch("BSON field 'distinct.key' is the wrong type, expected type 'string'");
+  if (key === '') throw new MongoError(5, 'the distinct key must not be empty');
+  const parts = splitPath(key);
+  const { stream } = openQuery(context.engine.store.get(namespaceOf(context)), {
+    ...countSpec(command),
+    skip: 0,
+    limit: 0,
+  });
+  const values = new Map<string, Value>();
+  const note = (value: Value): void => {
+    const encoded = encodeValue(value);
+    if (!values.has(encoded)) values.set(encoded, value);
+  };
+  for (;;) {
+    const doc = stream.next();
+    if (doc === undefined) return ok({ values: [...values.values()].sort(compare) });
+    if (doc === PAUSE) {
+      stream.detach();
+      yield;
+      continue;
+    }
+    visitPath(doc, parts, 0, (value, explicit) => {
+      if (Array.isArray(value) && !explicit) value.forEach(note);
+      else if (value !== undefined) note(value);
+      return false;
+    });
+  }
+}

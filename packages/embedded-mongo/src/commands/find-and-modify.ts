@@ -1,0 +1,69 @@
+import { Doc } from '../bson/values.ts';
+import { failedToParse } from '../errors.ts';
+import { parseSort } from '../plan/sort.ts';
+import { Matcher } from '../query/match.ts';
+import { compileUpdate, isReplacement } from '../update/update.ts';
+import { type CommandContext, docField, namespaceOf, ok, type Running, refuseCollation } from './context.ts';
+import { hintOf } from './find.ts';
+import { compileFindProjection } from './find-projection.ts';
+import { current, locate, type Target, updateOne, upsertDocument } from './modify.ts';
+import { commandScope } from './query.ts';
+
+/** Manual: reference/command/findAndModify. */
+export function* findAndModify(context: CommandContext): Running {
+  const { command, engine } = context;
+  refuseCollation(command);
+  const namespace = namespaceOf(context);
+  const scope = commandScope(command);
+  const removes = command.get('remove') === true;
+  const returnsNew = command.get('new') === true;
+  const upsert = command.get('upsert') === true;
+  const u = command.get('update');
+  if (removes === (u !== undefined)) {
+    throw failedToParse(
+      removes ? 'Cannot specify both an update and remove=true' : 'Either an update or remove=true must be specified',
+    );
+  }
+  if (removes && (upsert || returnsNew)) {
+    throw failedToParse(`Cannot specify both ${upsert ? 'upsert=true' : 'new=true'} and remove=true`);
+  }
+  const target: Target = {
+    matcher: new Matcher(docField(command, 'query') ?? Doc.EMPTY, { scope }),
+    sort: parseSort(command.get('sort')),
+    hint: hintOf(command),
+  };
+  const fields = docField(command, 'fields');
+  const project =
+    fields === undefined || fields.size === 0
+      ? (doc: Doc): Doc => doc
+      : compileFindProjection(fields, target.matcher, scope);
+  const compiled = removes ? undefined : compileUpdate(u, command.get('arrayFilters'), scope);
+  const validate = command.get('bypassDocumentValidation') !== true;
+  const counters = { keysExamined: 0, docsExamined: 0 };
+  for (;;) {
+    const collection = engine.store.get(namespace);
+    const [stored] = collection === undefined ? [] : yield* locate(collection, target, 1, counters);
+    if (collection !== undefined && stored !== undefined) {
+      const before = current(collection, stored, target.matcher);
+      // Another command was faster: look again.
+      if (before === undefined) continue;
+      if (compiled === undefined) {
+        collection.remove(stored.recordId, before);
+        return ok({ lastErrorObject: Doc.of({ n: 1 }), value: project(before) });
+      }
+      const after = updateOne(collection, stored.recordId, before, compiled, target.matcher, validate);
+      return ok({
+        lastErrorObject: Doc.of({ n: 1, updatedExisting: true }),
+        value: project(returnsNew ? after : before),
+      });
+    }
+    if (compiled === undefined) return ok({ lastErrorObject: Doc.of({ n: 0 }), value: null });
+    if (!upsert) return ok({ lastErrorObject: Doc.of({ n: 0, updatedExisting: false }), value: null });
+    const made = upsertDocument(target.matcher, compiled, isReplacement(u));
+    const { doc } = engine.store.ensure(namespace).insert(made, validate);
+    return ok({
+      lastErrorObject: Doc.of({ n: 1, updatedExisting: false, upserted: doc.get('_id') ?? null }),
+      value: returnsNew ? project(doc) : null,
+    });
+  }
+}

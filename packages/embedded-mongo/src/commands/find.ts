@@ -1,0 +1,109 @@
+import { Doc, type Value } from '../bson/values.ts';
+import { badValue, ErrorCode, MongoError } from '../errors.ts';
+import { parseSort } from '../plan/sort.ts';
+import { MapStream, type Stream } from '../plan/stream.ts';
+import { Matcher } from '../query/match.ts';
+import { DEFAULT_BATCH } from '../server/cursors.ts';
+import {
+  type CommandContext,
+  docField,
+  listField,
+  namespaceOf,
+  numberField,
+  ok,
+  type Running,
+  refuseCollation,
+} from './context.ts';
+import { compileFindProjection } from './find-projection.ts';
+import { commandScope, type OpenQuery, openQuery, type QuerySpec } from './query.ts';
+
+export interface FindRequest {
+  readonly namespace: string;
+  readonly spec: QuerySpec;
+  readonly projection: ((doc: Doc) => Doc) | undefined;
+}
+
+const REFUSED = ['tailable', 'awaitData', 'returnKey', 'showRecordId', 'min', 'max'];
+
+export function parseFind(context: CommandContext, command = context.command): FindRequest {
+  refuseCollation(command);
+  for (const option of REFUSED) {
+    const value = command.get(option);
+    if (value === undefined || value === false) continue;
+    throw new MongoError(ErrorCode.NotImplemented, `find option '${option}' is not supported by this server`);
+  }
+  const namespace = namespaceOf({ ...context, command });
+  const scope = commandScope(command);
+  const matcher = new Matcher(docField(command, 'filter') ?? Doc.EMPTY, { scope });
+  const skip = numberField(command, 'skip') ?? 0;
+  const limit = numberField(command, 'limit') ?? 0;
+  if (skip < 0) throw badValue(`BSON field 'skip' value must be >= 0, actual value '${skip}'`);
+  if (limit < 0) throw badValue(`BSON field 'limit' value must be >= 0, actual value '${limit}'`);
+  const projection = docField(command, 'projection');
+  return {
+    namespace,
+    spec: { matcher, sort: parseSort(command.get('sort')), skip, limit, hint: hintOf(command) },
+    projection:
+      projection === undefined || projection.size === 0 ? undefined : compileFindProjection(projection, matcher, scope),
+  };
+}
+
+export function hintOf(command: Doc): Value | undefined {
+  const hint = command.get('hint');
+  return hint === undefined || (hint instanceof Doc && hint.size === 0) ? undefined : hint;
+}
+
+export function openFind(context: CommandContext, request: FindRequest): OpenQuery {
+  const query = openQuery(context.engine.store.get(request.namespace), request.spec);
+  const { projection } = request;
+  return projection === undefined ? query : { ...query, stream: new MapStream(query.stream, projection) };
+}
+
+/** Manual: reference/command/find. */
+export function* find(context: CommandContext): Running {
+  const { command } = context;
+  const request = parseFind(context);
+  const { stream } = openFind(context, request);
+  const batchSize = numberField(command, 'batchSize') ?? DEFAULT_BATCH;
+  if (batchSize < 0) throw badValue(`BSON field 'batchSize' value must be >= 0, actual value '${batchSize}'`);
+  const single = command.get('singleBatch') === true;
+  const noTimeout = command.get('noCursorTimeout') === true;
+  return yield* cursorReply(context, request.namespace, stream, batchSize, single, noTimeout);
+}
+
+export function* cursorReply(
+  context: CommandContext,
+  namespace: string,
+  stream: Stream,
+  batchSize: number,
+  single = false,
+  noTimeout = false,
+): Running {
+  const { id, docs } = yield* context.engine.cursors.start(namespace, stream, batchSize, single, noTimeout);
+  return ok({ cursor: Doc.of({ firstBatch: docs, id, ns: namespace }) });
+}
+
+/** Manual: reference/command/getMore. */
+export function* getMore(context: CommandContext): Running {
+  const { command, engine, database } = context;
+  const id = command.values[0];
+  if (typeof id !== 'bigint')
+    throw new MongoError(
+      ErrorCode.TypeMismatch,
+      "BSON field 'getMore.getMore' is the wrong type, expected type 'long'",
+    );
+  const namespace = `${database}.${String(command.get('collection'))}`;
+  const size = numberField(command, 'batchSize') ?? 0;
+  const batch = yield* engine.cursors.more(id, namespace, size > 0 ? size : Number.POSITIVE_INFINITY);
+  return ok({ cursor: Doc.of({ nextBatch: batch.docs, id: batch.id, ns: namespace }) });
+}
+
+export function killCursors(context: CommandContext): Doc {
+  const killed: Value[] = [];
+  const missing: Value[] = [];
+  for (const id of listField(context.command, 'cursors')) {
+    const found = typeof id === 'bigint' && context.engine.cursors.kill(id);
+    (found ? killed : missing).push(id);
+  }
+  return ok({ cursorsKilled: killed, cursorsNotFound: missing, cursorsAlive: [], cursorsUnknown: [] });
+}

@@ -1,0 +1,268 @@
+import { equals } from '../bson/compare.ts';
+import { Doc, isNumeric, toDouble, type Value } from '../bson/values.ts';
+import { ErrorCode, MongoError } from '../errors.ts';
+import { isTrue } from '../expression/compile.ts';
+import type { IndexSpec } from '../indexes/index.ts';
+import { Matcher } from '../query/match.ts';
+import type { Collection } from '../storage/collection.ts';
+import type { Recorder } from '../storage/recorder.ts';
+import { listReply } from './aggregate.ts';
+import { type CommandContext, listField, namespaceOf, ok, type Running } from './context.ts';
+
+const IGNORED = new Set(['v', 'background', 'ns', 'textIndexVersion', 'dropDups']);
+const OPTIONS = new Set([
+  'key',
+  'name',
+  'unique',
+  'sparse',
+  'partialFilterExpression',
+  'expireAfterSeconds',
+  'hidden',
+  'collation',
+]);
+
+/** Reads one index description (manual: reference/command/createIndexes, "Fields"). */
+export function parseIndexSpec(description: Value): IndexSpec {
+  if (!(description instanceof Doc))
+    throw new MongoError(ErrorCode.TypeMismatch, 'index descriptions have to be objects');
+  const key = description.get('key');
+  if (!(key instanceof Doc) || key.size === 0) {
+    throw new MongoError(ErrorCode.CannotCreateIndex, 'Index keys cannot be an empty object');
+  }
+  for (const [path, direction] of key.entries()) checkKey(path, direction);
+  for (const option of description.keys) {
+    if (IGNORED.has(option) || OPTIONS.has(option)) continue;
+    if (
+      [
+        'weights',
+        'default_language',
+        'language_override',
+        '2dsphereIndexVersion',
+        'bits',
+        'min',
+        'max',
+        'wildcardProjection',
+        'storageEngine',
+      ].includes(option)
+    ) {
+      throw new MongoError(ErrorCode.NotImplemented, `index option '${option}' is not supported by this server`);
+    }
+    throw new MongoError(
+      ErrorCode.InvalidIndexSpecificationOption,
+      `Error in specification { ${description.keys.join(', ')} } :: caused by :: The field '${option}' is not valid for an index specification.`,
+    );
+  }
+  const collation = description.get('collation');
+  if (collation instanceof Doc && collation.get('locale') !== 'simple') {
+    throw new MongoError(ErrorCode.NotImplemented, 'collations other than simple are not supported by this server');
+  }
+  const given = description.get('name');
+  const name =
+    typeof given === 'string'
+      ? given
+      : [...key.entries()]
+          .map(([path, direction]) => `${path}_${isNumeric(direction) ? toDouble(direction) : String(direction)}`)
+          .join('_');
+  const partialFilter = description.get('partialFilterExpression');
+  if (partialFilter !== undefined && !(partialFilter instanceof Doc)) {
+    throw new MongoError(ErrorCode.TypeMismatch, "The field 'partialFilterExpression' must be an object");
+  }
+  const unique = isTrue(description.get('unique'));
+  const sparse = isTrue(description.get('sparse'));
+  if (partialFilter !== undefined && sparse) {
+    throw new MongoError(ErrorCode.CannotCreateIndex, 'cannot mix "partialFilterExpression" and "sparse" options');
+  }
+  if (partialFilter !== undefined) checkPartialFilter(new Matcher(partialFilter));
+  const expiry = description.get('expireAfterSeconds');
+  if (expiry !== undefined && (!isNumeric(expiry) || toDouble(expiry) < 0)) {
+    throw new MongoError(
+      ErrorCode.CannotCreateIndex,
+      "TTL index 'expireAfterSeconds' option must be a number of at least 0",
+    );
+  }
+  if (expiry !== undefined && key.size > 1) {
+    throw new MongoError(
+      ErrorCode.CannotCreateIndex,
+      'TTL indexes are single-field indexes, compound indexes do not support TTL',
+    );
+  }
+  const hidden = description.get('hidden') === true;
+  return {
+    name,
+    key,
+    unique,
+    sparse,
+    partialFilter,
+    expireAfterSeconds: expiry === undefined ? undefined : toDouble(expiry),
+    hidden,
+    document: Doc.of({
+      v: 2,
+      key,
+      name,
+      unique: unique || undefined,
+      sparse: sparse || undefined,
+      partialFilterExpression: partialFilter,
+      expireAfterSeconds: expiry,
+      hidden: hidden || undefined,
+    }),
+  };
+}
+
+function checkKey(path: string, direction: Value): void {
+  if (path === '' || path.split('.').includes('')) {
+    throw new MongoError(ErrorCode.CannotCreateIndex, 'Index keys cannot be an empty field.');
+  }
+  if (path.includes('$**'))
+    throw new MongoError(ErrorCode.NotImplemented, 'wildcard indexes are not supported by this server');
+  if (path.split('.').some((part) => part.startsWith('$'))) {
+    throw new MongoError(
+      ErrorCode.CannotCreateIndex,
+      `Index key contains an illegal field name: field name starts with '$'.`,
+    );
+  }
+  if (typeof direction === 'string') {
+    throw new MongoError(ErrorCode.NotImplemented, `indexes of type '${direction}' are not supported by this server`);
+  }
+  if (!isNumeric(direction) || toDouble(direction) === 0 || Number.isNaN(toDouble(direction))) {
+    throw new MongoError(
+      ErrorCode.CannotCreateIndex,
+      'Values in the index key pattern must be numbers other than 0, or strings.',
+    );
+  }
+}
+
+/** Only conditions that a planner can reason about (manual: core/index-partial). */
+function checkPartialFilter(matcher: Matcher): void {
+  const check = (node: Matcher['root']): boolean => {
+    if (node.kind === 'and' || node.kind === 'or') return node.children.every(check);
+    return node.kind === 'leaf' && node.operator !== 'other' && node.operator !== 'regex';
+  };
+  if (!check(matcher.root)) {
+    throw new MongoError(ErrorCode.CannotCreateIndex, 'unsupported expression in partial index');
+  }
+}
+
+/** An index like the one described, or an error when the description contradicts one. */
+function existing(collection: Collection, spec: IndexSpec): boolean {
+  for (const { spec: other } of collection.indexes) {
+    const sameKey = equals(other.key, spec.key) && equals(other.partialFilter, spec.partialFilter);
+    const sameOptions =
+      other.unique === spec.unique &&
+      other.sparse === spec.sparse &&
+      other.expireAfterSeconds === spec.expireAfterSeconds;
+    if (other.name === spec.name) {
+      if (sameKey && (sameOptions || other.name === '_id_')) return true;
+      throw new MongoError(
+        ErrorCode.IndexKeySpecsConflict,
+        `An existing index has the same name as the requested index. When index names are not specified, they are auto generated and can cause conflicts. Please refer to our documentation. Requested index: ${spec.name}, existing index: ${other.name}`,
+      );
+    }
+    if (!sameKey) continue;
+    if (other.name === '_id_') return true;
+    throw new MongoError(
+      ErrorCode.IndexOptionsConflict,
+      sameOptions
+        ? `Index already exists with a different name: ${other.name}`
+        : `An equivalent index already exists with the same name but different options. Requested index: ${spec.name}, existing index: ${other.name}`,
+    );
+  }
+  return false;
+}
+
+/** Manual: reference/command/createIndexes. */
+export function createIndexes(context: CommandContext): Doc {
+  const namespace = namespaceOf(context);
+  const { store } = context.engine;
+  const specs = listField(context.command, 'indexes').map(parseIndexSpec);
+  if (specs.length === 0) throw new MongoError(ErrorCode.BadValue, 'Must specify at least one index to create');
+  const createdCollectionAutomatically = store.get(namespace) === undefined;
+  const collection = store.ensure(namespace);
+  const numIndexesBefore = collection.indexes.length;
+  for (const spec of specs) {
+    if (existing(collection, spec)) continue;
+    collection.buildIndex(spec);
+    store.recorder.createIndex(collection.id, spec);
+  }
+  const numIndexesAfter = collection.indexes.length;
+  return ok({
+    numIndexesBefore,
+    numIndexesAfter,
+    createdCollectionAutomatically,
+    note: numIndexesAfter === numIndexesBefore ? 'all indexes already exist' : undefined,
+  });
+}
+
+/** Manual: reference/command/listIndexes. */
+export function* listIndexes(context: CommandContext): Running {
+  const namespace = namespaceOf(context);
+  const collection = context.engine.store.get(namespace);
+  if (collection === undefined) throw new MongoError(ErrorCode.NamespaceNotFound, `ns does not exist: ${namespace}`);
+  return yield* listReply(
+    context,
+    namespace,
+    collection.indexes.map((index) => index.spec.document),
+  );
+}
+
+/** Manual: reference/command/dropIndexes. */
+export function dropIndexes(context: CommandContext): Doc {
+  const namespace = namespaceOf(context);
+  const { store } = context.engine;
+  const collection = store.get(namespace);
+  if (collection === undefined) throw new MongoError(ErrorCode.NamespaceNotFound, `ns not found ${namespace}`);
+  const nIndexesWas = collection.indexes.length;
+  const wanted = context.command.get('index');
+  const doomed =
+    wanted === '*'
+      ? collection.indexes.slice(1)
+      : (Array.isArray(wanted) ? wanted : [wanted]).map((which) => findIndex(collection, which));
+  for (const index of doomed) {
+    if (index.spec.name === '_id_') throw new MongoError(ErrorCode.InvalidOptions, 'cannot drop _id index');
+  }
+  for (const index of doomed) {
+    collection.indexes = collection.indexes.filter((other) => other !== index);
+    store.recorder.dropIndex(collection.id, index.spec.name);
+  }
+  return ok({ nIndexesWas });
+}
+
+function findIndex(collection: Collection, which: Value | undefined): Collection['indexes'][number] {
+  const found = collection.indexes.find(({ spec }) =>
+    which instanceof Doc ? equals(spec.key, which) : spec.name === which,
+  );
+  if (found === undefined) {
+    throw new MongoError(
+      ErrorCode.IndexNotFound,
+      which instanceof Doc
+        ? `can't find index with key: { ${which.keys.join(', ')} }`
+        : `index not found with name [${String(which)}]`,
+    );
+  }
+  return found;
+}
+
+/** The part of `collMod` that is about an index: its expiry, or whether it is hidden. */
+export function setExpiry(collection: Collection, change: Value, recorder: Recorder): Record<string, Value> {
+  if (!(change instanceof Doc))
+    throw new MongoError(ErrorCode.TypeMismatch, "BSON field 'collMod.index' is the wrong type");
+  const index = findIndex(collection, change.get('keyPattern') ?? change.get('name'));
+  const seconds = change.get('expireAfterSeconds');
+  const hidden = change.get('hidden');
+  const reply: Record<string, Value> = {};
+  let { document } = index.spec;
+  if (seconds !== undefined) {
+    if (index.spec.expireAfterSeconds !== undefined)
+      reply.expireAfterSeconds_old = BigInt(index.spec.expireAfterSeconds);
+    document = document.with('expireAfterSeconds', seconds);
+    reply.expireAfterSeconds_new = isNumeric(seconds) ? BigInt(toDouble(seconds)) : seconds;
+  }
+  if (hidden !== undefined) {
+    reply.hidden_old = index.spec.hidden;
+    reply.hidden_new = hidden;
+    document = hidden === true ? document.with('hidden', true) : document.without('hidden');
+  }
+  index.spec = parseIndexSpec(document);
+  recorder.dropIndex(collection.id, index.spec.name);
+  recorder.createIndex(collection.id, index.spec);
+  return reply;
+}

@@ -1,0 +1,43 @@
+import type { Doc, Value } from '../bson/values.ts';
+import { compileExpression } from '../expression/compile.ts';
+import { letScope, type Scope } from '../expression/scope.ts';
+import { choosePlan, type Plan, type SortField } from '../plan/planner.ts';
+import { type Counters, Scan } from '../plan/scan.ts';
+import { sortStream } from '../plan/sort.ts';
+import { LimitStream, ListStream, MatchingScan, SkipStream, Slice, type Stream } from '../plan/stream.ts';
+import type { Matcher } from '../query/match.ts';
+import type { Collection } from '../storage/collection.ts';
+
+export interface QuerySpec {
+  readonly matcher: Matcher;
+  readonly sort: readonly SortField[];
+  readonly skip: number;
+  /** 0 is no limit. */
+  readonly limit: number;
+  readonly hint: Value | undefined;
+}
+
+/** A planned query: how it reads, and its counts while it runs. */
+export interface OpenQuery {
+  readonly plan: Plan;
+  readonly counters: Counters;
+  readonly stream: Stream;
+}
+
+export function openQuery(collection: Collection | undefined, spec: QuerySpec): OpenQuery {
+  const counters: Counters = { keysExamined: 0, docsExamined: 0 };
+  if (collection === undefined) {
+    const plan: Plan = { kind: 'collection', backward: false, sorted: true };
+    return { plan, counters, stream: new ListStream([]) };
+  }
+  const plan = choosePlan(collection, spec.matcher, spec.sort, spec.hint);
+  let stream: Stream = new MatchingScan(new Scan(collection, plan, counters), spec.matcher, new Slice());
+  if (!plan.sorted) stream = sortStream(stream, spec.sort, spec.limit > 0 ? spec.skip + spec.limit : undefined);
+  if (spec.skip > 0) stream = new SkipStream(stream, spec.skip);
+  if (spec.limit > 0) stream = new LimitStream(stream, spec.limit);
+  return { plan, counters, stream };
+}
+
+export function commandScope(command: Doc): Scope {
+  return letScope(command.get('let'), compileExpression);
+}

@@ -1,0 +1,83 @@
+import {
+  buildInfo,
+  connectionStatus,
+  endSessions,
+  getParameter,
+  hello,
+  ping,
+  serverStatus,
+  unsupportedTransaction,
+} from './admin.ts';
+import { aggregate } from './aggregate.ts';
+import {
+  collMod,
+  collStats,
+  create,
+  dbStats,
+  drop,
+  dropDatabase,
+  listCollections,
+  listDatabases,
+  renameCollection,
+} from './catalog.ts';
+import type { Handler } from './context.ts';
+import { count, distinct } from './count-distinct.ts';
+import { explain } from './explain.ts';
+import { find, getMore, killCursors } from './find.ts';
+import { findAndModify } from './find-and-modify.ts';
+import { createIndexes, dropIndexes, listIndexes } from './indexes.ts';
+import { insert, remove, update } from './write.ts';
+
+export interface CommandEntry {
+  readonly run: Handler;
+  /** Whether it changes data, and thus may be retried and has to reach the journal before it is answered. */
+  readonly writes: boolean;
+}
+
+const reads = (run: Handler): CommandEntry => ({ run, writes: false });
+const writes = (run: Handler): CommandEntry => ({ run, writes: true });
+
+/** All commands by name (manual: reference/command). */
+export const commands: ReadonlyMap<string, CommandEntry> = new Map(
+  Object.entries({
+    hello: reads(hello),
+    isMaster: reads(hello),
+    ismaster: reads(hello),
+    ping: reads(ping),
+    buildInfo: reads(buildInfo),
+    buildinfo: reads(buildInfo),
+    serverStatus: reads(serverStatus),
+    connectionStatus: reads(connectionStatus),
+    getParameter: reads(getParameter),
+    endSessions: reads(endSessions),
+    refreshSessions: reads(ping),
+    killSessions: reads(endSessions),
+    insert: writes(insert),
+    update: writes(update),
+    delete: writes(remove),
+    findAndModify: writes(findAndModify),
+    findandmodify: writes(findAndModify),
+    find: reads(find),
+    getMore: reads(getMore),
+    killCursors: reads(killCursors),
+    aggregate: reads(aggregate),
+    count: reads(count),
+    distinct: reads(distinct),
+    explain: reads(explain),
+    create: writes(create),
+    drop: writes(drop),
+    dropDatabase: writes(dropDatabase),
+    renameCollection: writes(renameCollection),
+    collMod: writes(collMod),
+    createIndexes: writes(createIndexes),
+    dropIndexes: writes(dropIndexes),
+    deleteIndexes: writes(dropIndexes),
+    listIndexes: reads(listIndexes),
+    listCollections: reads(listCollections),
+    listDatabases: reads(listDatabases),
+    collStats: reads(collStats),
+    dbStats: reads(dbStats),
+    commitTransaction: reads(unsupportedTransaction),
+    abortTransaction: reads(unsupportedTransaction),
+  }),
+);

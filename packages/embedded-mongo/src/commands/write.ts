@@ -1,0 +1,194 @@
+import { Doc, isNumeric, toDouble, type Value } from '../bson/values.ts';
+import { failedToParse, MongoError, toMongoError } from '../errors.ts';
+import type { Counters } from '../plan/scan.ts';
+import { parseSort } from '../plan/sort.ts';
+import { Matcher } from '../query/match.ts';
+import type { Collection } from '../storage/collection.ts';
+import { compileUpdate, isReplacement } from '../update/update.ts';
+import { type CommandContext, docField, listField, namespaceOf, ok, type Running, refuseCollation } from './context.ts';
+import { hintOf } from './find.ts';
+import { current, locate, type Target, updateOne, upsertDocument } from './modify.ts';
+import { commandScope } from './query.ts';
+
+export const MAX_STATEMENTS = 100_000;
+
+/** Runs the statements of a write command; the first error ends an ordered one. */
+export function* statements(
+  context: CommandContext,
+  list: readonly Value[],
+  run: (statement: Doc, index: number) => Generator<undefined, void> | undefined,
+): Generator<undefined, Value[]> {
+  if (list.length === 0 || list.length > MAX_STATEMENTS) {
+    throw new MongoError(
+      16,
+      `Write batch sizes must be between 1 and ${MAX_STATEMENTS}. Got ${list.length} operations.`,
+    );
+  }
+  const errors: Value[] = [];
+  const ordered = context.command.get('ordered') !== false;
+  for (let index = 0; index < list.length; index++) {
+    const statement = list[index];
+    if (!(statement instanceof Doc)) throw failedToParse('write statements have to be objects');
+    try {
+      const running = run(statement, index);
+      if (running !== undefined) yield* running;
+    } catch (thrown) {
+      errors.push(writeError(index, toMongoError(thrown)));
+      if (ordered) break;
+    }
+  }
+  return errors;
+}
+
+export function writeError(index: number, error: MongoError): Doc {
+  return Doc.of({ index, code: error.code, errmsg: error.message, ...error.info });
+}
+
+function withErrors(errors: Value[]): Value[] | undefined {
+  return errors.length > 0 ? errors : undefined;
+}
+
+/** Manual: reference/command/insert. */
+export function* insert(context: CommandContext): Running {
+  const namespace = namespaceOf(context);
+  const { store } = context.engine;
+  const validate = context.command.get('bypassDocumentValidation') !== true;
+  let n = 0;
+  const errors = yield* statements(context, listField(context.command, 'documents'), (doc) => {
+    store.ensure(namespace).insert(doc, validate);
+    n += 1;
+    return undefined;
+  });
+  return ok({ n, writeErrors: withErrors(errors) });
+}
+
+const UPDATE_FIELDS = new Set([
+  'q',
+  'u',
+  'c',
+  'multi',
+  'upsert',
+  'collation',
+  'arrayFilters',
+  'hint',
+  'sort',
+  'upsertSupplied',
+]);
+
+/** Manual: reference/command/update. */
+export function* update(context: CommandContext): Running {
+  const namespace = namespaceOf(context);
+  const outcome = { n: 0, modified: 0, upserted: [] as Value[] };
+  const errors = yield* statements(context, listField(context.command, 'updates'), (statement, index) =>
+    updateStatement(context, namespace, statement, index, outcome),
+  );
+  return ok({
+    n: outcome.n,
+    nModified: outcome.modified,
+    upserted: withErrors(outcome.upserted),
+    writeErrors: withErrors(errors),
+  });
+}
+
+interface UpdateOutcome {
+  n: number;
+  modified: number;
+  upserted: Value[];
+}
+
+export function* updateStatement(
+  context: CommandContext,
+  namespace: string,
+  statement: Doc,
+  index: number,
+  outcome: UpdateOutcome,
+  counters: Counters = { keysExamined: 0, docsExamined: 0 },
+): Generator<undefined, void> {
+  for (const key of statement.keys) {
+    if (!UPDATE_FIELDS.has(key)) throw new MongoError(40415, `BSON field 'update.updates.${key}' is an unknown field.`);
+  }
+  refuseCollation(statement);
+  const scope = constantsScope(context.command, statement);
+  const multi = statement.get('multi') === true;
+  const upsert = statement.get('upsert') === true;
+  const u = statement.get('u');
+  if (multi && isReplacement(u)) throw failedToParse('multi update is not supported for replacement-style update');
+  if (multi && statement.has('sort')) throw failedToParse('Cannot specify sort with multi=true');
+  const target: Target = {
+    matcher: new Matcher(docField(statement, 'q') ?? Doc.EMPTY, { scope }),
+    sort: parseSort(statement.get('sort')),
+    hint: hintOf(statement),
+  };
+  const compiled = compileUpdate(u, statement.get('arrayFilters'), scope);
+  const { store } = context.engine;
+  const validate = context.command.get('bypassDocumentValidation') !== true;
+  for (;;) {
+    const collection = store.get(namespace);
+    const found =
+      collection === undefined ? [] : yield* locate(collection, target, multi ? Number.POSITIVE_INFINITY : 1, counters);
+    let matched = 0;
+    for (const stored of found) {
+      const before = current(collection as Collection, stored, target.matcher);
+      if (before === undefined) continue;
+      matched += 1;
+      outcome.n += 1;
+      if (updateOne(collection as Collection, stored.recordId, before, compiled, target.matcher, validate) !== before)
+        outcome.modified += 1;
+    }
+    // What was found first has been changed meanwhile: look again.
+    if (found.length > 0 && matched === 0 && !multi) continue;
+    if (matched > 0 || !upsert) return;
+    const made = upsertDocument(target.matcher, compiled, isReplacement(u));
+    const { doc } = store.ensure(namespace).insert(made, validate);
+    outcome.n += 1;
+    outcome.upserted.push(Doc.of({ index, _id: doc.get('_id') ?? null }));
+    return;
+  }
+}
+
+/** `let` of the command, and `c`, the constants of one statement. */
+function constantsScope(command: Doc, statement: Doc): ReturnType<typeof commandScope> {
+  const constants = statement.get('c');
+  return commandScope(constants instanceof Doc ? new Doc(['let'], [constants]) : command);
+}
+
+/** Manual: reference/command/delete. */
+export function* remove(context: CommandContext): Running {
+  const namespace = namespaceOf(context);
+  let n = 0;
+  const errors = yield* statements(
+    context,
+    listField(context.command, 'deletes'),
+    function* deleteStatement(statement) {
+      refuseCollation(statement);
+      const target: Target = {
+        matcher: new Matcher(docField(statement, 'q') ?? Doc.EMPTY, { scope: commandScope(context.command) }),
+        sort: [],
+        hint: hintOf(statement),
+      };
+      const given = statement.get('limit');
+      const limit = isNumeric(given) ? toDouble(given) : Number.NaN;
+      if (limit !== 0 && limit !== 1) {
+        throw failedToParse(`The limit field in delete objects must be 0 or 1. Got ${String(limit)}`);
+      }
+      for (;;) {
+        const collection = context.engine.store.get(namespace);
+        if (collection === undefined) return;
+        const found = yield* locate(collection, target, limit === 1 ? 1 : Number.POSITIVE_INFINITY, {
+          keysExamined: 0,
+          docsExamined: 0,
+        });
+        let removed = 0;
+        for (const stored of found) {
+          const doc = current(collection, stored, target.matcher);
+          if (doc === undefined) continue;
+          collection.remove(stored.recordId, doc);
+          removed += 1;
+        }
+        n += removed;
+        if (limit === 0 || removed > 0 || found.length === 0) return;
+      }
+    },
+  );
+  return ok({ n, writeErrors: withErrors(errors) });
+}

@@ -1,0 +1,99 @@
+import { Doc, Double, type Value } from './bson/values.ts';
+
+/**
+ * The codes of MongoDB's `error_codes.yml` that this server answers with.
+ * Drivers and ODMs decide by these numbers, so they are part of the contract.
+ */
+export const ErrorCode = {
+  InternalError: 1,
+  BadValue: 2,
+  NoSuchKey: 4,
+  UserNotFound: 11,
+  Unauthorized: 13,
+  TypeMismatch: 14,
+  FailedToParse: 9,
+  IllegalOperation: 20,
+  NamespaceNotFound: 26,
+  IndexNotFound: 27,
+  PathNotViable: 28,
+  ConflictingUpdateOperators: 40,
+  CursorNotFound: 43,
+  NamespaceExists: 48,
+  DollarPrefixedFieldName: 52,
+  InvalidIdField: 53,
+  NotSingleValueField: 54,
+  CommandNotFound: 59,
+  ImmutableField: 66,
+  CannotCreateIndex: 67,
+  InvalidOptions: 72,
+  InvalidNamespace: 73,
+  IndexOptionsConflict: 85,
+  IndexKeySpecsConflict: 86,
+  OperationFailed: 96,
+  WriteConflict: 112,
+  CommandNotSupported: 115,
+  DocumentValidationFailure: 121,
+  ConversionFailure: 241,
+  NoSuchTransaction: 251,
+  TransactionCommitted: 256,
+  TransactionTooOld: 225,
+  OperationNotSupportedInTransaction: 263,
+  InvalidPipelineOperator: 168,
+  CommandOnShardedViewNotSupportedOnMongod: 169,
+  InvalidIndexSpecificationOption: 197,
+  NotImplemented: 238,
+  BSONObjectTooLarge: 10334,
+  DuplicateKey: 11000,
+} as const;
+
+const names = new Map<number, string>(Object.entries(ErrorCode).map(([name, code]) => [code, name]));
+
+/** An error that the client is to see: it becomes `{ok: 0, code, codeName, errmsg}` or a write error. */
+export class MongoError extends Error {
+  readonly code: number;
+  /** Further fields of the reply, such as `keyPattern` and `keyValue` of a duplicate key. */
+  readonly info: Record<string, Value>;
+  readonly labels: readonly string[];
+
+  constructor(code: number, message: string, info: Record<string, Value> = {}, labels: readonly string[] = []) {
+    super(message);
+    this.code = code;
+    this.info = info;
+    this.labels = labels;
+  }
+
+  /** MongoDB names the errors without an entry in its table by their number, as `Location40414`. */
+  get codeName(): string {
+    return names.get(this.code) ?? `Location${this.code}`;
+  }
+
+  toReply(): Doc {
+    return Doc.of({
+      ok: new Double(0),
+      errmsg: this.message,
+      code: this.code,
+      codeName: this.codeName,
+      ...this.info,
+      ...(this.labels.length > 0 ? { errorLabels: [...this.labels] } : {}),
+    });
+  }
+}
+
+/** Any thrown thing as the error a client sees; what is no {@link MongoError} is a fault of this server. */
+export function toMongoError(error: unknown): MongoError {
+  if (error instanceof MongoError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new MongoError(ErrorCode.InternalError, message);
+}
+
+export function badValue(message: string): MongoError {
+  return new MongoError(ErrorCode.BadValue, message);
+}
+
+export function failedToParse(message: string): MongoError {
+  return new MongoError(ErrorCode.FailedToParse, message);
+}
+
+export function typeMismatch(message: string): MongoError {
+  return new MongoError(ErrorCode.TypeMismatch, message);
+}

@@ -1,0 +1,172 @@
+import { Doc, isNumeric, toDouble, type Value } from '../bson/values.ts';
+import { badValue } from '../errors.ts';
+import type { Index } from '../indexes/index.ts';
+import type { Matcher } from '../query/match.ts';
+import type { MatchNode } from '../query/node.ts';
+import type { Collection } from '../storage/collection.ts';
+import type { Interval } from './bounds.ts';
+import { type FieldBounds, fieldBounds } from './field-bounds.ts';
+import { implies } from './implication.ts';
+import { conjuncts, disjunctions, type Predicate } from './predicates.ts';
+
+export interface SortField {
+  readonly path: string;
+  readonly direction: 1 | -1;
+}
+
+export interface IndexPlan {
+  readonly kind: 'index';
+  readonly index: Index;
+  readonly bounds: FieldBounds;
+  readonly backward: boolean;
+  readonly sorted: boolean;
+}
+
+export interface OrPlan {
+  readonly kind: 'or';
+  readonly branches: readonly IndexPlan[];
+  readonly sorted: false;
+}
+
+export interface CollectionPlan {
+  readonly kind: 'collection';
+  readonly backward: boolean;
+  readonly sorted: boolean;
+}
+
+export type Plan = IndexPlan | OrPlan | CollectionPlan;
+
+/** How to get at the documents that may match, and whether they come in the order asked for. */
+export function choosePlan(
+  collection: Collection,
+  matcher: Matcher,
+  sort: readonly SortField[] = [],
+  hint?: Value,
+): Plan {
+  const natural = naturalOrder(sort, hint);
+  if (natural !== undefined) return { kind: 'collection', backward: natural < 0, sorted: true };
+  const predicates = conjuncts(matcher.root);
+  if (hint !== undefined && hint !== null) return hintedPlan(collection, predicates, sort, hint);
+  let best: { plan: IndexPlan; score: number } | undefined;
+  for (const index of collection.indexes) {
+    const plan = planIndex(index, predicates, sort);
+    if (plan === undefined) continue;
+    // An index that neither bounds the scan nor saves the sort only makes it dearer.
+    if (plan.bounds.bounded === 0 && (sort.length === 0 || !plan.sorted)) continue;
+    const score = scoreOf(plan);
+    if (best === undefined || score > best.score) best = { plan, score };
+  }
+  if (best !== undefined && best.plan.bounds.bounded > 0) return best.plan;
+  const either = planDisjunction(collection, matcher.root, predicates);
+  if (either !== undefined && best?.plan.sorted !== true) return either;
+  return best?.plan ?? { kind: 'collection', backward: false, sorted: sort.length === 0 };
+}
+
+function naturalOrder(sort: readonly SortField[], hint: Value | undefined): number | undefined {
+  if (sort[0]?.path === '$natural') return sort[0].direction;
+  if (!(hint instanceof Doc)) return undefined;
+  const direction = hint.get('$natural');
+  return isNumeric(direction) && sort.length === 0 ? toDouble(direction) : undefined;
+}
+
+function hintedPlan(collection: Collection, predicates: Predicate[], sort: readonly SortField[], hint: Value): Plan {
+  if (hint instanceof Doc && hint.has('$natural')) {
+    return { kind: 'collection', backward: false, sorted: sort.length === 0 };
+  }
+  const index = collection.indexes.find((candidate) => isHinted(candidate, hint));
+  if (index === undefined) {
+    throw badValue(
+      'error processing query: planner returned error :: caused by :: hint provided does not correspond to an existing index',
+    );
+  }
+  return planIndex(index, predicates, sort, true) ?? { kind: 'collection', backward: false, sorted: sort.length === 0 };
+}
+
+function isHinted(index: Index, hint: Value): boolean {
+  if (typeof hint === 'string') return index.spec.name === hint;
+  if (!(hint instanceof Doc)) return false;
+  const { key } = index.spec;
+  return (
+    key.size === hint.size &&
+    key.keys.every((name, i) => name === hint.keys[i] && sameDirection(key.values[i], hint.values[i]))
+  );
+}
+
+function sameDirection(a: Value | undefined, b: Value | undefined): boolean {
+  return isNumeric(a) && isNumeric(b) ? Math.sign(toDouble(a)) === Math.sign(toDouble(b)) : a === b;
+}
+
+/** The plan over one index, or `undefined` where the index may lack results. */
+function planIndex(
+  index: Index,
+  predicates: readonly Predicate[],
+  sort: readonly SortField[],
+  forced = false,
+): IndexPlan | undefined {
+  if (index.spec.hidden && !forced) return undefined;
+  if (index.partial !== undefined && !implies(predicates, index.partial.root)) return undefined;
+  const bounds = fieldBounds(index, predicates);
+  if (index.spec.sparse && !forced && !requiresField(index, predicates)) return undefined;
+  const direction = sortDirection(index, bounds, sort);
+  return { kind: 'index', index, bounds, backward: direction === -1, sorted: sort.length === 0 || direction !== 0 };
+}
+
+/** Some condition on an indexed field that a document without the field cannot satisfy. */
+function requiresField(index: Index, predicates: readonly Predicate[]): boolean {
+  return predicates.some(
+    ({ path, leaf, group }) =>
+      index.fields.some((field) => field.path === path) && (group !== undefined || !leaf.matches(Doc.EMPTY)),
+  );
+}
+
+/** Equalities count most, then a range, then an order that saves sorting. */
+function scoreOf({ bounds, sorted, index }: IndexPlan): number {
+  if (bounds.unique) return 1_000_000;
+  const range = bounds.bounded > bounds.points ? 4 : 0;
+  const tie = index.fields.length === bounds.bounded ? 1 : 0;
+  return bounds.points * 20 + range + (sorted ? 8 : 0) + tie;
+}
+
+/** 1 or -1: the direction in which the index delivers the order; 0 when it does not. */
+function sortDirection(index: Index, bounds: FieldBounds, sort: readonly SortField[]): number {
+  let direction = 0;
+  let at = 0;
+  for (const { path, direction: wanted } of sort) {
+    while (at < index.fields.length && index.fields[at]?.path !== path && isSinglePoint(bounds.fields[at])) at++;
+    const field = index.fields[at];
+    if (field === undefined || field.path !== path) return 0;
+    if (isSinglePoint(bounds.fields[at]) && index.arrays[at] === 0) {
+      at++;
+      continue;
+    }
+    // The least or greatest element decides the place of an array; the index knows all of them.
+    if (index.arrays[at] !== 0) return 0;
+    const needed = wanted * (field.descending ? -1 : 1);
+    if (direction !== 0 && direction !== needed) return 0;
+    direction = needed;
+    at++;
+  }
+  return direction === 0 ? 1 : direction;
+}
+
+function isSinglePoint(intervals: readonly Interval[] | undefined): boolean {
+  return intervals?.length === 1 && intervals[0]?.point === true;
+}
+
+/** `$or` whose every branch has an index of its own: the union of the scans. */
+function planDisjunction(collection: Collection, root: MatchNode, common: readonly Predicate[]): OrPlan | undefined {
+  for (const disjunction of disjunctions(root)) {
+    const branches: IndexPlan[] = [];
+    for (const child of disjunction.children) {
+      const predicates = [...conjuncts(child), ...common];
+      const plans = collection.indexes
+        .map((index) => planIndex(index, predicates, []))
+        .filter((plan) => plan !== undefined && plan.bounds.bounded > 0);
+      const best = plans.toSorted((a, b) => (b === undefined || a === undefined ? 0 : scoreOf(b) - scoreOf(a)))[0];
+      if (best === undefined) break;
+      branches.push(best);
+    }
+    if (branches.length === disjunction.children.length) return { kind: 'or', branches, sorted: false };
+  }
+  return undefined;
+}

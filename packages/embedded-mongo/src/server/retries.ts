@@ -1,0 +1,64 @@
+import { Binary, Doc, isNumeric, toDouble } from '../bson/values.ts';
+import { ErrorCode, MongoError } from '../errors.ts';
+
+/** A write that the client may send again under the same number. */
+export interface RetryKey {
+  readonly session: string;
+  readonly number: bigint;
+}
+
+const MAX_SESSIONS = 10_000;
+
+/**
+ * The last reply of each session's retryable write (manual: core/retryable-writes): a write that arrives again is not
+ * applied again. Sessions that were longest without a write are forgotten first.
+ */
+export class Retries {
+  private readonly sessions = new Map<string, { number: bigint; reply: Doc }>();
+
+  /** The reply of an earlier attempt, if this is a repetition. */
+  repeated({ session, number }: RetryKey): Doc | undefined {
+    const last = this.sessions.get(session);
+    if (last === undefined || number > last.number) return undefined;
+    if (number === last.number) return last.reply;
+    throw new MongoError(
+      ErrorCode.TransactionTooOld,
+      `Retryable write with txnNumber ${number} is prohibited on session because a newer retryable write with txnNumber ${last.number} has already started on this session.`,
+    );
+  }
+
+  remember({ session, number }: RetryKey, reply: Doc): void {
+    this.sessions.delete(session);
+    this.sessions.set(session, { number, reply });
+    if (this.sessions.size <= MAX_SESSIONS) return;
+    for (const oldest of this.sessions.keys()) {
+      this.sessions.delete(oldest);
+      break;
+    }
+  }
+
+  forget(session: string): void {
+    this.sessions.delete(session);
+  }
+
+  *entries(): Generator<{ session: string; number: bigint; reply: Doc }> {
+    for (const [session, { number, reply }] of this.sessions) yield { session, number, reply };
+  }
+}
+
+export function sessionOf(command: Doc): string | undefined {
+  const lsid = command.get('lsid');
+  const id = lsid instanceof Doc ? lsid.get('id') : undefined;
+  return id instanceof Binary ? Buffer.from(id.bytes).toString('latin1') : undefined;
+}
+
+/** The retry key of a command, if it carries a session and a transaction number. */
+export function retryKeyOf(command: Doc): RetryKey | undefined {
+  const number = command.get('txnNumber');
+  if (number === undefined) return undefined;
+  const session = sessionOf(command);
+  if (session === undefined || !isNumeric(number)) {
+    throw new MongoError(ErrorCode.InvalidOptions, 'Transaction number requires a session ID to be specified');
+  }
+  return { session, number: typeof number === 'bigint' ? number : BigInt(toDouble(number)) };
+}

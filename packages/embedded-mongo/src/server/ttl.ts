@@ -1,0 +1,78 @@
+import { Bracket } from '../bson/compare.ts';
+import { visitPath } from '../bson/path.ts';
+import { DateTime, type Doc, type Value } from '../bson/values.ts';
+import type { Index } from '../indexes/index.ts';
+import { bracketStart, encodeValue } from '../indexes/key.ts';
+import type { Collection } from '../storage/collection.ts';
+import type { Engine } from './engine.ts';
+
+/** MongoDB's TTL monitor runs once a minute (manual: core/index-ttl). */
+const DEFAULT_INTERVAL_MS = 60_000;
+/** So many documents are removed in one go; the rest waits for the next turn of the event loop. */
+const PER_TURN = 500;
+
+/** Removes documents whose time is over, by the TTL indexes. */
+export class TtlMonitor {
+  private readonly engine: Engine;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(engine: Engine) {
+    this.engine = engine;
+  }
+
+  start(intervalMs = DEFAULT_INTERVAL_MS): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      const more = this.pass();
+      this.start(more ? 0 : intervalMs);
+    }, intervalMs).unref();
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
+  }
+
+  /** One pass over all TTL indexes; true when there is more to remove. */
+  pass(now = Date.now()): boolean {
+    let more = false;
+    for (const collection of this.engine.store.collections.values()) {
+      for (const index of collection.indexes) {
+        const seconds = index.spec.expireAfterSeconds;
+        if (seconds !== undefined && removeExpired(collection, index, now - seconds * 1000)) more = true;
+      }
+    }
+    this.engine.store.recorder.commit();
+    return more;
+  }
+}
+
+function removeExpired(collection: Collection, index: Index, before: number): boolean {
+  const descending = index.fields[0]?.descending === true;
+  const last = encodeValue(new DateTime(before));
+  const first = bracketStart(Bracket.Date);
+  const expired: number[] = [];
+  // A descending index holds the dates the other way round; there are few enough of them to look at each.
+  const range = descending ? index.tree.entries() : index.tree.entries(first);
+  for (const [key, recordId] of range) {
+    if (!descending && !key.startsWith(first)) break;
+    if (!descending && key > `${last}\uffff`) break;
+    expired.push(recordId);
+    if (expired.length >= PER_TURN && !descending) break;
+  }
+  let removed = 0;
+  for (const recordId of expired) {
+    const doc = collection.records.get(recordId);
+    if (doc === undefined || !isExpired(doc, index, before)) continue;
+    collection.remove(recordId, doc);
+    removed += 1;
+  }
+  return removed >= PER_TURN;
+}
+
+/** Of an array of dates the earliest counts. */
+function isExpired(doc: Doc, index: Index, before: number): boolean {
+  const test = (value: Value | undefined): boolean => value instanceof DateTime && value.ms <= before;
+  return visitPath(doc, index.fields[0]?.parts ?? [], 0, (value) =>
+    Array.isArray(value) ? value.some(test) : test(value),
+  );
+}

@@ -1,0 +1,248 @@
+import type BTree from 'sorted-btree';
+import { encodeDocument } from '../bson/encode.ts';
+import { Binary, Doc, Double, ObjectId, type Value } from '../bson/values.ts';
+import { ErrorCode, MongoError } from '../errors.ts';
+import { Index, type IndexSpec, newTree } from '../indexes/index.ts';
+import type { GeneratedKeys } from '../indexes/key-generator.ts';
+import { Matcher } from '../query/match.ts';
+import type { Recorder } from './recorder.ts';
+
+export const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
+
+/** One document in its collection. Documents are immutable: an update puts another under the same record id. */
+export interface Stored {
+  readonly recordId: number;
+  readonly doc: Doc;
+}
+
+/** A consistent view for a scan that lets other commands run in between. */
+export interface CollectionView {
+  readonly records: BTree<number, Doc>;
+}
+
+interface IndexChange {
+  readonly index: Index;
+  readonly before: GeneratedKeys | undefined;
+  readonly after: GeneratedKeys | undefined;
+}
+
+/**
+ * The records of one collection and its indexes. Every method does its whole work at once or throws before it has
+ * changed anything; each change is handed to the recorder in the same breath.
+ */
+export class Collection implements CollectionView {
+  readonly id: number;
+  readonly uuid: Binary;
+  namespace: string;
+  options: Doc;
+  validator: Matcher | undefined;
+  records: BTree<number, Doc> = newTree<number, Doc>();
+  indexes: Index[] = [];
+  dropped = false;
+  /** The sum of the documents' BSON sizes. */
+  dataBytes = 0;
+  private nextRecordId = 1;
+  private readonly owner: { readonly recorder: Recorder };
+
+  constructor(id: number, namespace: string, options: Doc, uuid: Binary, owner: { readonly recorder: Recorder }) {
+    this.id = id;
+    this.namespace = namespace;
+    this.options = options;
+    this.uuid = uuid;
+    this.owner = owner;
+    this.setOptions(options);
+  }
+
+  get name(): string {
+    return this.namespace.slice(this.namespace.indexOf('.') + 1);
+  }
+
+  get idIndex(): Index {
+    return this.indexes[0] as Index;
+  }
+
+  setOptions(options: Doc): void {
+    this.options = options;
+    const validator = options.get('validator');
+    this.validator = validator instanceof Doc && validator.size > 0 ? new Matcher(validator) : undefined;
+  }
+
+  /** Stores a document, giving it an `_id` when it has none. */
+  insert(input: Doc, validate = true): Stored {
+    const doc = withIdFirst(input);
+    checkStorable(doc);
+    if (validate) this.validate(doc);
+    const recordId = this.nextRecordId;
+    const changes = this.planChanges(undefined, doc, recordId);
+    this.nextRecordId += 1;
+    this.apply(changes, recordId);
+    this.put(recordId, doc);
+    this.owner.recorder.put(this.id, recordId, doc);
+    return { recordId, doc };
+  }
+
+  /** Puts `after` in the place of the record's document. */
+  replace(recordId: number, before: Doc, after: Doc, validate = true): void {
+    checkStorable(after);
+    if (validate) this.validate(after);
+    const changes = this.planChanges(before, after, recordId);
+    this.apply(changes, recordId);
+    this.dataBytes -= encodeDocument(before).length;
+    this.put(recordId, after);
+    this.owner.recorder.put(this.id, recordId, after);
+  }
+
+  remove(recordId: number, doc: Doc): void {
+    for (const index of this.indexes) {
+      const keys = index.keysOf(doc);
+      if (keys !== undefined) index.remove(keys, recordId);
+    }
+    this.dataBytes -= encodeDocument(doc).length;
+    this.records.delete(recordId);
+    this.owner.recorder.remove(this.id, recordId);
+  }
+
+  /** What recovery does with a journalled document: no checks, no recording. */
+  restore(recordId: number, doc: Doc | undefined): void {
+    const before = this.records.get(recordId);
+    if (before !== undefined) {
+      this.dataBytes -= encodeDocument(before).length;
+      this.records.delete(recordId);
+    }
+    for (const index of this.indexes) {
+      const old = before === undefined ? undefined : index.keysOf(before);
+      if (old !== undefined) index.remove(old, recordId);
+      const fresh = doc === undefined ? undefined : index.keysOf(doc);
+      if (fresh !== undefined) index.add(fresh, recordId);
+    }
+    if (doc !== undefined) this.put(recordId, doc);
+    this.nextRecordId = Math.max(this.nextRecordId, recordId + 1);
+  }
+
+  private put(recordId: number, doc: Doc): void {
+    this.records.set(recordId, doc);
+    this.dataBytes += encodeDocument(doc).length;
+  }
+
+  /** Works out the keys that change, and refuses what a unique index forbids, before anything is changed. */
+  private planChanges(before: Doc | undefined, after: Doc, recordId: number): IndexChange[] {
+    const changes: IndexChange[] = [];
+    for (const index of this.indexes) {
+      if (before !== undefined && !index.mayDiffer(before, after)) continue;
+      const fresh = index.keysOf(after);
+      if (fresh !== undefined) {
+        const conflict = index.conflict(fresh, recordId);
+        if (conflict !== undefined) throw this.duplicateKey(index, after, conflict.key);
+      }
+      changes.push({ index, before: before === undefined ? undefined : index.keysOf(before), after: fresh });
+    }
+    return changes;
+  }
+
+  private apply(changes: IndexChange[], recordId: number): void {
+    for (const { index, before, after } of changes) {
+      if (before !== undefined) index.remove(before, recordId);
+      if (after !== undefined) index.add(after, recordId);
+    }
+  }
+
+  private validate(doc: Doc): void {
+    if (this.validator === undefined || this.validator.matches(doc)) return;
+    if (this.options.get('validationAction') === 'warn' || this.options.get('validationLevel') === 'off') return;
+    throw new MongoError(ErrorCode.DocumentValidationFailure, 'Document failed validation', {
+      errInfo: Doc.of({
+        failingDocumentId: doc.get('_id') ?? null,
+        details: Doc.of({ operatorName: '$validator', specifiedAs: this.options.get('validator') ?? null }),
+      }),
+    });
+  }
+
+  /** Builds an index over what is stored. Nothing remains of it when a unique key occurs twice. */
+  buildIndex(spec: IndexSpec): Index {
+    const partial = spec.partialFilter === undefined ? undefined : new Matcher(spec.partialFilter);
+    const index = new Index(spec, partial);
+    for (const [recordId, doc] of this.records.entries()) {
+      const keys = index.keysOf(doc);
+      if (keys === undefined) continue;
+      const conflict = index.conflict(keys, recordId);
+      if (conflict !== undefined) throw this.duplicateKey(index, doc, conflict.key);
+      index.add(keys, recordId);
+    }
+    this.indexes.push(index);
+    return index;
+  }
+
+  private duplicateKey(index: Index, doc: Doc, key: string): MongoError {
+    const values = conflictingValues(index, doc, key);
+    const keyValue = new Doc([...index.spec.key.keys], values);
+    const shown = index.spec.key.keys.map((name, i) => `${name}: ${render(values[i] as Value)}`).join(', ');
+    return new MongoError(
+      ErrorCode.DuplicateKey,
+      `E11000 duplicate key error collection: ${this.namespace} index: ${index.spec.name} dup key: { ${shown} }`,
+      { keyPattern: index.spec.key, keyValue },
+    );
+  }
+}
+
+/** The values behind the key that conflicts: of a multikey index, the element's instead of the whole array. */
+function conflictingValues(index: Index, doc: Doc, key: string): Value[] {
+  return index.fields.map((field) => {
+    const reached = reach(doc, field.parts, 0);
+    const candidates = reached.filter((value) => {
+      const probe = index.keysOf(replaceAt(doc, field.parts, 0, value) as Doc);
+      return probe?.keys.includes(key) === true;
+    });
+    return candidates[0] ?? reached[0] ?? null;
+  });
+}
+
+function reach(value: Value | undefined, parts: readonly string[], depth: number): Value[] {
+  if (Array.isArray(value)) return value.flatMap((element) => reach(element, parts, depth));
+  if (depth === parts.length) return value === undefined ? [] : [value];
+  return value instanceof Doc ? reach(value.get(parts[depth] as string), parts, depth + 1) : [];
+}
+
+/** The document as it would be with only `value` at the path. */
+function replaceAt(container: Value | undefined, parts: readonly string[], depth: number, value: Value): Value {
+  if (depth === parts.length) return value;
+  const part = parts[depth] as string;
+  const doc = container instanceof Doc ? container : Doc.EMPTY;
+  return doc.with(part, replaceAt(doc.get(part), parts, depth + 1, value));
+}
+
+function withIdFirst(doc: Doc): Doc {
+  const at = doc.position('_id');
+  if (at === 0) return doc;
+  const id = at < 0 ? ObjectId.generate() : (doc.values[at] as Value);
+  const rest = at < 0 ? doc : doc.without('_id');
+  return new Doc(['_id', ...rest.keys], [id, ...rest.values]);
+}
+
+function checkStorable(doc: Doc): void {
+  const id = doc.get('_id');
+  if (Array.isArray(id)) {
+    throw new MongoError(ErrorCode.InvalidIdField, "The '_id' value cannot be of type array");
+  }
+  const size = encodeDocument(doc).length;
+  if (size > MAX_DOCUMENT_BYTES) {
+    throw new MongoError(
+      ErrorCode.BSONObjectTooLarge,
+      `BSONObj size: ${size} (0x${size.toString(16).toUpperCase()}) is invalid. Size must be between 0 and 16793600(16MB)`,
+    );
+  }
+}
+
+/** As MongoDB's error messages print values. */
+export function render(value: Value): string {
+  if (value instanceof Doc) {
+    return value.size === 0 ? '{}' : `{ ${[...value.entries()].map(([k, v]) => `${k}: ${render(v)}`).join(', ')} }`;
+  }
+  if (Array.isArray(value)) return value.length === 0 ? '[]' : `[ ${value.map(render).join(', ')} ]`;
+  if (value instanceof ObjectId) return `ObjectId('${value.toHex()}')`;
+  if (typeof value === 'string') return `"${value}"`;
+  if (value instanceof Double) return Number.isInteger(value.value) ? value.value.toFixed(1) : String(value.value);
+  if (value !== null && typeof value === 'object' && 'ms' in value) return `new Date(${value.ms})`;
+  if (value instanceof Binary)
+    return `BinData(${value.subtype}, ${Buffer.from(value.bytes).toString('hex').toUpperCase()})`;
+  return String(value);
+}

@@ -1,0 +1,117 @@
+import { randomUUID } from 'node:crypto';
+import { Binary, Doc } from '../bson/values.ts';
+import { ErrorCode, MongoError } from '../errors.ts';
+import type { IndexSpec } from '../indexes/index.ts';
+import { Collection } from './collection.ts';
+import { NO_RECORDER, type Recorder } from './recorder.ts';
+
+/** All collections of the server, by full namespace (`database.collection`). */
+export class Store {
+  readonly collections = new Map<string, Collection>();
+  private readonly byId = new Map<number, Collection>();
+  private nextCollectionId = 1;
+  recorder: Recorder = NO_RECORDER;
+
+  get(namespace: string): Collection | undefined {
+    return this.collections.get(namespace);
+  }
+
+  withId(id: number): Collection | undefined {
+    return this.byId.get(id);
+  }
+
+  /** The collections of a database, by name. */
+  inDatabase(database: string): Collection[] {
+    const prefix = `${database}.`;
+    const found = [...this.collections.values()].filter((collection) => collection.namespace.startsWith(prefix));
+    return found.sort((a, b) => (a.namespace < b.namespace ? -1 : 1));
+  }
+
+  databases(): string[] {
+    const names = new Set<string>();
+    for (const namespace of this.collections.keys()) names.add(namespace.slice(0, namespace.indexOf('.')));
+    return [...names].sort();
+  }
+
+  create(namespace: string, options: Doc): Collection {
+    checkNamespace(namespace);
+    if (this.collections.has(namespace)) {
+      throw new MongoError(ErrorCode.NamespaceExists, `Collection ${namespace} already exists.`);
+    }
+    const uuid = new Binary(Buffer.from(randomUUID().replaceAll('-', ''), 'hex'), 4);
+    const collection = this.adopt(this.nextCollectionId, namespace, options, uuid);
+    this.recorder.createCollection(collection);
+    return collection;
+  }
+
+  /** The collection, created as the first write to it does. */
+  ensure(namespace: string): Collection {
+    return this.collections.get(namespace) ?? this.create(namespace, Doc.EMPTY);
+  }
+
+  /** Registers a collection under a known id: what creation and recovery share. */
+  adopt(id: number, namespace: string, options: Doc, uuid: Binary): Collection {
+    const collection = new Collection(id, namespace, options, uuid, this);
+    collection.buildIndex(ID_INDEX);
+    this.collections.set(namespace, collection);
+    this.byId.set(id, collection);
+    this.nextCollectionId = Math.max(this.nextCollectionId, id + 1);
+    return collection;
+  }
+
+  drop(collection: Collection): void {
+    this.forget(collection);
+    this.recorder.dropCollection(collection.id);
+  }
+
+  forget(collection: Collection): void {
+    collection.dropped = true;
+    this.collections.delete(collection.namespace);
+    this.byId.delete(collection.id);
+  }
+
+  rename(collection: Collection, namespace: string): void {
+    checkNamespace(namespace);
+    this.restoreDescription(collection, namespace, collection.options);
+    this.recorder.alterCollection(collection);
+  }
+
+  restoreDescription(collection: Collection, namespace: string, options: Doc): void {
+    this.collections.delete(collection.namespace);
+    collection.namespace = namespace;
+    collection.setOptions(options);
+    this.collections.set(namespace, collection);
+  }
+}
+
+const ID_KEY = Doc.of({ _id: 1 });
+const ID_INDEX: IndexSpec = {
+  name: '_id_',
+  key: ID_KEY,
+  unique: true,
+  sparse: false,
+  partialFilter: undefined,
+  expireAfterSeconds: undefined,
+  hidden: false,
+  document: Doc.of({ v: 2, key: ID_KEY, name: '_id_' }),
+};
+
+function checkNamespace(namespace: string): void {
+  const dot = namespace.indexOf('.');
+  const name = namespace.slice(dot + 1);
+  const database = namespace.slice(0, dot);
+  const bad =
+    name === '' ||
+    name.startsWith('.') ||
+    name.endsWith('.') ||
+    name.includes('$') ||
+    name.includes('\0') ||
+    database === '';
+  if (bad) throw new MongoError(ErrorCode.InvalidNamespace, `Invalid namespace specified '${namespace}'`);
+  if (/[/\\. "$*<>:|?\0]/.test(database)) {
+    throw new MongoError(ErrorCode.InvalidNamespace, `Invalid database name: '${database}'`);
+  }
+  if (Buffer.byteLength(namespace) > 255) {
+    throw new MongoError(ErrorCode.InvalidNamespace, `Fully qualified namespace is too long. Namespace: ${namespace}`);
+  }
+}

@@ -1,0 +1,183 @@
+import { decodeDocument } from '../bson/decode.ts';
+import { BsonWriter, encodeDocument } from '../bson/encode.ts';
+import { Binary, Doc } from '../bson/values.ts';
+import { parseIndexSpec } from '../commands/indexes.ts';
+import type { IndexSpec } from '../indexes/index.ts';
+import type { Collection } from './collection.ts';
+import type { Store } from './database.ts';
+
+const PUT = 1;
+const REMOVE = 2;
+const CREATE_COLLECTION = 3;
+const DROP_COLLECTION = 4;
+const ALTER_COLLECTION = 5;
+const CREATE_INDEX = 6;
+const DROP_INDEX = 7;
+const RETRY = 8;
+const COMPLETE = 9;
+
+/** A remembered reply of a retryable write. */
+export interface RetryEntry {
+  readonly session: string;
+  readonly number: bigint;
+  readonly reply: Doc;
+}
+
+/** Writes changes into the payload of a record: what happened, with whole documents, so that replaying is idempotent. */
+export class OperationWriter {
+  private readonly writer = new BsonWriter(64 * 1024);
+
+  get size(): number {
+    return this.writer.at;
+  }
+
+  /** The payload so far; the writer starts over. */
+  take(): Buffer {
+    const payload = this.writer.finish();
+    this.writer.at = 0;
+    return payload;
+  }
+
+  private recordId(recordId: number): void {
+    this.writer.reserve(6);
+    this.writer.at = this.writer.bytes.writeUIntLE(recordId, this.writer.at, 6);
+  }
+
+  put(collectionId: number, recordId: number, doc: Doc): void {
+    this.writer.byte(PUT);
+    this.writer.int32(collectionId);
+    this.recordId(recordId);
+    this.writer.raw(encodeDocument(doc));
+  }
+
+  remove(collectionId: number, recordId: number): void {
+    this.writer.byte(REMOVE);
+    this.writer.int32(collectionId);
+    this.recordId(recordId);
+  }
+
+  private description(kind: number, collection: Collection): void {
+    this.writer.byte(kind);
+    this.writer.int32(collection.id);
+    this.writer.document(Doc.of({ ns: collection.namespace, options: collection.options, uuid: collection.uuid }));
+  }
+
+  createCollection(collection: Collection): void {
+    this.description(CREATE_COLLECTION, collection);
+  }
+
+  alterCollection(collection: Collection): void {
+    this.description(ALTER_COLLECTION, collection);
+  }
+
+  dropCollection(collectionId: number): void {
+    this.writer.byte(DROP_COLLECTION);
+    this.writer.int32(collectionId);
+  }
+
+  createIndex(collectionId: number, spec: IndexSpec): void {
+    this.writer.byte(CREATE_INDEX);
+    this.writer.int32(collectionId);
+    this.writer.document(spec.document);
+  }
+
+  dropIndex(collectionId: number, name: string): void {
+    this.writer.byte(DROP_INDEX);
+    this.writer.int32(collectionId);
+    this.writer.document(Doc.of({ name }));
+  }
+
+  retry({ session, number, reply }: RetryEntry): void {
+    this.writer.byte(RETRY);
+    this.writer.document(Doc.of({ session: new Binary(Buffer.from(session, 'latin1')), number, reply }));
+  }
+
+  complete(): void {
+    this.writer.byte(COMPLETE);
+  }
+}
+
+/** Applies the operations of a payload to the store; what replays a snapshot learns whether it was complete. */
+export function replay(payload: Buffer, store: Store, onRetry: (entry: RetryEntry) => void): { complete: boolean } {
+  let at = 0;
+  let complete = false;
+  const document = (): Doc => {
+    const length = payload.readInt32LE(at);
+    // The record's buffer is large and short-lived; the document keeps bytes of its own.
+    const doc = decodeDocument(Buffer.from(payload.subarray(at, at + length)), 0, length, true);
+    at += length;
+    return doc;
+  };
+  const int32 = (): number => {
+    at += 4;
+    return payload.readInt32LE(at - 4);
+  };
+  const recordId = (): number => {
+    at += 6;
+    return payload.readUIntLE(at - 6, 6);
+  };
+  while (at < payload.length) {
+    const kind = payload[at++];
+    switch (kind) {
+      case PUT:
+      case REMOVE: {
+        const collection = store.withId(int32());
+        const id = recordId();
+        const doc = kind === PUT ? document() : undefined;
+        collection?.restore(id, doc);
+        break;
+      }
+      case CREATE_COLLECTION: {
+        const id = int32();
+        const described = document();
+        store.adopt(id, String(described.get('ns')), optionsOf(described), described.get('uuid') as Binary);
+        break;
+      }
+      case ALTER_COLLECTION: {
+        const collection = store.withId(int32());
+        const described = document();
+        if (collection !== undefined)
+          store.restoreDescription(collection, String(described.get('ns')), optionsOf(described));
+        break;
+      }
+      case DROP_COLLECTION: {
+        const collection = store.withId(int32());
+        if (collection !== undefined) store.forget(collection);
+        break;
+      }
+      case CREATE_INDEX: {
+        const collection = store.withId(int32());
+        const spec = parseIndexSpec(document());
+        if (collection?.indexes.every((index) => index.spec.name !== spec.name) === true) collection.buildIndex(spec);
+        break;
+      }
+      case DROP_INDEX: {
+        const collection = store.withId(int32());
+        const name = document().get('name');
+        if (collection !== undefined)
+          collection.indexes = collection.indexes.filter((index) => index.spec.name !== name);
+        break;
+      }
+      case RETRY: {
+        const entry = document();
+        onRetry({
+          session: Buffer.from((entry.get('session') as Binary).bytes).toString('latin1'),
+          number: entry.get('number') as bigint,
+          reply: entry.get('reply') as Doc,
+        });
+        break;
+      }
+      case COMPLETE:
+        complete = true;
+        break;
+      default:
+        throw new Error(`operation ${kind} is unknown`);
+    }
+  }
+  return { complete };
+}
+
+function optionsOf(described: Doc): Doc {
+  const options = described.get('options');
+  return options instanceof Doc ? options : Doc.EMPTY;
+}
