@@ -24,7 +24,7 @@ await runProcess(async (env) => {
     await database.stop();
   });
   tellIfLate(serving, log);
-  await serving.service.started;
+  if (!(await serving.service.started)) return;
   if (database.isEmbedded) await seedIfEmpty(serving, log);
   console.log(await welcome(env, serving.url));
 });
@@ -39,7 +39,7 @@ function tellIfLate({ url, service }: Serving, log: Log): void {
   const timer = setTimeout(() => {
     log.warn('the database is out of reach; requests are answered 503 until it is there', { url });
   }, PATIENCE_MS);
-  service.started.finally(() => clearTimeout(timer)).catch(() => {});
+  service.started.finally(() => clearTimeout(timer));
 }
 
 async function seedIfEmpty({ service }: Serving, log: Log): Promise<void> {

@@ -12,8 +12,8 @@ import { type Core, type CoreOptions, createCore } from './core.ts';
 /** The API and its jobs in one process; only the socket is missing. */
 export interface Service extends Pick<Core, 'ctx' | 'connection'> {
   fetch: (request: Request) => Response | Promise<Response>;
-  /** Resolves when requests can be served; until then they are answered 503. */
-  started: Promise<void>;
+  /** Resolves with true when requests can be served, until when they are answered 503; with false when it was stopped before. */
+  started: Promise<boolean>;
   /** Ends the jobs, gives leases back and closes the database. After the last request. */
   stop(): Promise<void>;
 }
@@ -39,16 +39,21 @@ export async function createService(options: CoreOptions): Promise<Service> {
     },
   });
 
-  async function start(): Promise<void> {
-    await core.connect({ signal: stopping.signal });
+  async function start(): Promise<boolean> {
+    try {
+      await core.connect({ signal: stopping.signal });
+    } catch (error) {
+      if (stopping.signal.aborted) return false;
+      throw error;
+    }
     isPrepared = true;
     jobs.push(startSweeper(ctx));
     if (env.worker.isEnabled) jobs.push(core.startWorker());
+    return true;
   }
 
   const stopping = new AbortController();
   const started = start();
-  const startEnded = started.catch(() => {});
 
   return {
     fetch: app.fetch,
@@ -56,8 +61,8 @@ export async function createService(options: CoreOptions): Promise<Service> {
     ctx,
     started,
     async stop() {
-      stopping.abort(new Error('Stopped before the database was reached'));
-      await startEnded;
+      stopping.abort();
+      await started;
       await Promise.all(jobs.map((job) => job.stop()));
       await core.close();
     },

@@ -1,0 +1,4 @@
+import { listenDeno } from './listenDeno.ts';
+import { main } from './serve.ts';
+
+await main(listenDeno);

@@ -1,0 +1,69 @@
+import mongoose, { type Connection } from 'mongoose';
+import { CONNECTION_OPTIONS } from '../config/database.ts';
+import type { Env } from '../config/env.ts';
+import { errorFields, type Log } from '../config/log.ts';
+import { systemClock } from '../domain/clock.ts';
+import { createSettler } from '../jobs/settler.ts';
+import { createModels } from '../models/index.ts';
+import { settle } from '../repositories/settlement.ts';
+import type { Context } from '../workflows/context.ts';
+
+/** What one request, or one run of the schedule, has of the database. */
+export interface WorkerSession {
+  ctx: Context;
+  connection: Connection;
+  /** Whether the database has been reached and its unique indexes stand. */
+  isPrepared: () => boolean;
+  /** Tries once to reach the database; a failure is logged and shows in `isPrepared`. */
+  connect(): Promise<void>;
+  /** Settles what was noticed and closes the connection. After the answer. */
+  end(): Promise<void>;
+}
+
+/** One request sends its commands one after the other. */
+const POOL_SIZE = 1;
+
+/** Has this isolate seen the indexes stand? The one thing that outlives a request: it holds no connection. */
+let areIndexesBuilt = false;
+
+/**
+ * Workers refuse the use of a socket in any other request than the one that opened it, hence a connection for each.
+ * https://developers.cloudflare.com/workers/runtime-apis/tcp-sockets/
+ */
+export function openWorkerSession(env: Env, mongodbUri: string, log: Log): WorkerSession {
+  const clock = systemClock(env.clockOffsetSeconds);
+  const connection = mongoose.createConnection();
+  const store = { models: createModels(connection, clock), clock };
+  const settler = createSettler((userIds) => settle(store, userIds), log);
+  let isPrepared = false;
+
+  return {
+    // Nobody in a Worker waits for generations: they are drawn by processes elsewhere.
+    ctx: { ...store, log, settler, queue: { wake() {} } },
+    connection,
+    isPrepared: () => isPrepared,
+    async connect() {
+      try {
+        await connection.openUri(mongodbUri, { ...CONNECTION_OPTIONS, maxPoolSize: POOL_SIZE });
+        await buildIndexesOnce(connection);
+        isPrepared = true;
+      } catch (error) {
+        log.warn('the database is out of reach', errorFields(error));
+      }
+    },
+    async end() {
+      await settler.drained();
+      // `close()` would leave the connection in Mongoose's own list, which grows with every request.
+      await connection.destroy();
+    },
+  };
+}
+
+async function buildIndexesOnce(connection: Connection): Promise<void> {
+  if (areIndexesBuilt) return;
+  for (const model of Object.values(connection.models)) {
+    await model.createCollection();
+    await model.createIndexes();
+  }
+  areIndexesBuilt = true;
+}
