@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { engineRuntime } from './runtime.ts';
 
@@ -46,7 +48,13 @@ export async function startEmbeddedMongo(options: EmbeddedMongoOptions = {}): Pr
   const script = fileURLToPath(new URL('./process.ts', import.meta.url));
   const child = spawn(engineRuntime(), [script, JSON.stringify(settings)], {
     stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env, NODE_OPTIONS: '' },
+    env: {
+      ...process.env,
+      // Flags meant for the caller, such as a debugger's port, are not for the engine.
+      NODE_OPTIONS: '',
+      // Compiled code is kept between starts: it halves the time until the server listens.
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(tmpdir(), 'node-compile-cache'),
+    },
   });
   const port = await ready(child);
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));

@@ -161,8 +161,8 @@ export function compareNumbers(a: Numeric, b: Numeric): number {
   const y = b instanceof Double ? b.value : b;
   if (x < y) return -1;
   if (x > y) return 1;
-  const xIsNaN = x !== x;
-  const yIsNaN = y !== y;
+  const xIsNaN = Number.isNaN(x);
+  const yIsNaN = Number.isNaN(y);
   return xIsNaN === yIsNaN ? 0 : xIsNaN ? -1 : 1;
 }
 

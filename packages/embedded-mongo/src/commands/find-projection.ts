@@ -86,7 +86,7 @@ function slice(operand: Value): (value: Value | undefined) => Value | undefined 
 function elemMatch(operand: Value): (value: Value | undefined) => Value | undefined {
   if (!(operand instanceof Doc)) throw badValue('$elemMatch needs an Object');
   const onValues = operand.keys[0]?.startsWith('$') === true && !/^\$(and|or|nor)$/.test(operand.keys[0]);
-  const onElement = onValues ? allOf(parseOperators(SELF, operand, {})) : new Matcher(operand);
+  const onElement = onValues ? allOf(parseOperators(SELF, operand, { onElement: true })) : new Matcher(operand);
   return (value) => {
     if (!Array.isArray(value)) return undefined;
     const found = value.find((element) =>

@@ -92,7 +92,7 @@ export function upsertDocument(matcher: Matcher, update: Update, replaces: boole
   const start = documentFromQuery(matcher.root, replaces);
   const position = -1;
   const made = update.apply(start, position, true);
-  if (made.get('_id') instanceof Array) {
+  if (Array.isArray(made.get('_id'))) {
     throw new MongoError(ErrorCode.InvalidIdField, "The '_id' value cannot be of type array");
   }
   return made;

@@ -85,7 +85,7 @@ const REFERENCE_DAYS = daysFromCivil(2000, 1, 1);
 /** `$dateTrunc`: the start of the bin the date lies in; bins are counted from 2000-01-01 in local time. */
 export function truncate(ms: number, unit: Unit, binSize: number, zone: Zone, startOfWeek: number): number {
   if (!(Number.isInteger(binSize) && binSize > 0)) {
-    throw badValue('$dateTrunc requires "binSize" to be greater than 0, but got value ' + String(binSize));
+    throw badValue(`$dateTrunc requires "binSize" to be greater than 0, but got value ${binSize}`);
   }
   const local = toLocal(ms, zone);
   const duration = MILLISECONDS[unit];

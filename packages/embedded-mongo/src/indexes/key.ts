@@ -92,7 +92,6 @@ function encodeDoc(doc: Doc): string {
   return `${encoded}\0`;
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: U+0000 is the terminator and has to be escaped.
 const NEEDS_CARE = /[\0\ud800-\uffff]/;
 
 /** Ends in two zero units; a zero within the string is followed by a one, and UTF-16 is moved into UTF-8's order. */

@@ -113,8 +113,8 @@ export function intersect(a: readonly Interval[], b: readonly Interval[]): Inter
   const common: Interval[] = [];
   for (const x of a) {
     for (const y of b) {
-      const from = x.from > y.from ? x.from : y.from;
-      const to = x.to < y.to ? x.to : y.to;
+      const [, from = ''] = [x.from, y.from].sort();
+      const [to = ''] = [x.to, y.to].sort();
       if (from < to) common.push({ from, to, point: x.point || y.point });
     }
   }

@@ -19,18 +19,18 @@ import { toRegExp } from './regex.ts';
 import { typeMatcher } from './types.ts';
 
 /** The operators that look at one value (manual: reference/operator/query, "Comparison" to "Bitwise"). */
-export function parseOperator(path: string, name: string, operand: Value): LeafNode {
+export function parseOperator(path: string, name: string, operand: Value, spread = true): LeafNode {
   switch (name) {
     case '$eq':
-      return leaf(path, 'eq', operand, equalTo(operand), true);
+      return leaf(path, 'eq', operand, equalTo(operand), spread);
     case '$lt':
     case '$lte':
     case '$gt':
     case '$gte':
       if (operand instanceof Regex) throw badValue(`Can't have RegEx as arg to predicate over field '${path}'.`);
-      return leaf(path, name.slice(1) as LeafOperator, operand, ordered(name.slice(1), operand), true);
+      return leaf(path, name.slice(1) as LeafOperator, operand, ordered(name.slice(1), operand), spread);
     case '$in':
-      return inNode(path, operand);
+      return inNode(path, operand, spread);
     case '$exists': {
       const wanted = truthy(operand);
       const node = leaf(path, 'exists', wanted, (value) => value !== undefined, false);
@@ -39,7 +39,7 @@ export function parseOperator(path: string, name: string, operand: Value): LeafN
     }
     case '$type': {
       const test = typeMatcher(operand);
-      return leaf(path, 'type', operand, (value) => value !== undefined && test(value), true);
+      return leaf(path, 'type', operand, (value) => value !== undefined && test(value), spread);
     }
     case '$size': {
       const size = wholeNumber('$size', operand);
@@ -47,12 +47,12 @@ export function parseOperator(path: string, name: string, operand: Value): LeafN
       return leaf(path, 'other', operand, (value) => Array.isArray(value) && value.length === size, false);
     }
     case '$mod':
-      return leaf(path, 'other', operand, modulo(operand), true);
+      return leaf(path, 'other', operand, modulo(operand), spread);
     case '$bitsAllSet':
     case '$bitsAllClear':
     case '$bitsAnySet':
     case '$bitsAnyClear':
-      return leaf(path, 'other', operand, bits(name, operand), true);
+      return leaf(path, 'other', operand, bits(name, operand), spread);
     default:
       throw badValue(`unknown operator: ${name}`);
   }
@@ -111,7 +111,7 @@ function ordered(operator: string, operand: Value): ValueTest {
 /** From this many values on, a set of encoded values beats comparing one by one. */
 const SET_THRESHOLD = 8;
 
-function inNode(path: string, operand: Value): LeafNode {
+function inNode(path: string, operand: Value, spread: boolean): LeafNode {
   if (!Array.isArray(operand)) throw badValue('$in needs an array');
   const regexes: Regex[] = [];
   const plain: Value[] = [];
@@ -134,7 +134,7 @@ function inNode(path: string, operand: Value): LeafNode {
   }
   const test: ValueTest =
     regexTests.length === 0 ? isIn : (value) => isIn(value) || regexTests.some((matches) => matches(value));
-  return leaf(path, 'in', plain, test, true, { regexes });
+  return leaf(path, 'in', plain, test, spread, { regexes });
 }
 
 /** A regular expression matches strings, and a stored expression that is the same. */
@@ -147,8 +147,8 @@ function matchesRegex(regex: Regex): ValueTest {
   };
 }
 
-export function regexNode(path: string, regex: Regex): LeafNode {
-  return leaf(path, 'regex', regex, matchesRegex(regex), true);
+export function regexNode(path: string, regex: Regex, spread = true): LeafNode {
+  return leaf(path, 'regex', regex, matchesRegex(regex), spread);
 }
 
 function modulo(operand: Value): ValueTest {

@@ -10,6 +10,8 @@ import { parseOperator, regexNode } from './operators.ts';
 export interface ParseContext {
   /** The variables that `$expr` may use: `let` of the command or of a `$lookup`. */
   readonly scope?: Scope;
+  /** The conditions of an `$elemMatch` on values: an element that is an array is not looked into once more. */
+  readonly onElement?: boolean;
 }
 
 /** Parses a filter document (manual: reference/operator/query). Unknown operators are errors, never ignored. */
@@ -97,6 +99,7 @@ function parseField(path: string, value: Value, context: ParseContext): MatchNod
 }
 
 export function parseOperators(path: string, operators: Doc, context: ParseContext): MatchNode[] {
+  const spread = context.onElement !== true;
   const nodes: MatchNode[] = [];
   for (let i = 0; i < operators.size; i++) {
     const name = operators.keys[i] as string;
@@ -116,19 +119,19 @@ export function parseOperators(path: string, operators: Doc, context: ParseConte
         break;
       case '$regex': {
         const options = operators.get('$options');
-        nodes.push(regexNode(path, regexOf(operand, options)));
+        nodes.push(regexNode(path, regexOf(operand, options), spread));
         break;
       }
       case '$ne':
         if (operand instanceof Regex) throw badValue("Can't have regex as arg to $ne.");
-        nodes.push(negate(parseOperator(path, '$eq', operand)));
+        nodes.push(negate(parseOperator(path, '$eq', operand, spread)));
         break;
       case '$nin':
-        nodes.push(negate(parseOperator(path, '$in', operand)));
+        nodes.push(negate(parseOperator(path, '$in', operand, spread)));
         break;
       default:
         if (!name.startsWith('$')) throw badValue(`unknown operator: ${name}`);
-        nodes.push(parseOperator(path, name, operand));
+        nodes.push(parseOperator(path, name, operand, spread));
     }
   }
   return nodes;
@@ -152,7 +155,7 @@ function negate(child: MatchNode): MatchNode {
 }
 
 function parseNot(path: string, operand: Value, context: ParseContext): MatchNode[] {
-  if (operand instanceof Regex) return [regexNode(path, operand)];
+  if (operand instanceof Regex) return [regexNode(path, operand, context.onElement !== true)];
   if (!(operand instanceof Doc)) throw badValue('$not needs a regex or a document');
   if (operand.size === 0) throw badValue('$not cannot be empty');
   return parseOperators(path, operand, context);
@@ -164,7 +167,9 @@ function elemMatch(path: string, operand: Value, context: ParseContext): MatchNo
   const first = operand.keys[0];
   const onValues =
     isOperatorDocument(operand) && first !== '$and' && first !== '$or' && first !== '$nor' && first !== '$expr';
-  const child = onValues ? allOf(parseOperators(SELF, operand, context)) : parseFilter(operand, context);
+  const child = onValues
+    ? allOf(parseOperators(SELF, operand, { ...context, onElement: true }))
+    : parseFilter(operand, { ...context, onElement: false });
   const parts = splitPath(path);
   const elementMatches = (element: Value): boolean => {
     if (onValues) return child.matches(selfDoc(element));
