@@ -15,7 +15,7 @@ import { START, signUp, type TestStore, useDatabase } from '../support/database.
 import { Crash, type Fate, Interleaving } from '../support/interleave.ts';
 
 const store = useDatabase();
-const RUNS = Number(process.env['INTERLEAVING_RUNS'] ?? 40);
+const RUNS = Number(process.env['INTERLEAVING_RUNS'] ?? 100);
 const USERS = 2;
 
 /** What a process of the test does; `user`, `key` and `pick` choose among those that there are. */
@@ -42,6 +42,8 @@ type Action = typeof actions extends fc.Arbitrary<infer T> ? T : never;
 
 const choices = fc.record({
   index: fc.nat(),
+  /** Seconds that pass before the next command: sometimes long enough for keys to be forgotten or leases to end. */
+  seconds: fc.constantFrom(0, 0, 0, 0, 0, 0, 1, 90, 180),
   fate: fc.constantFrom<Fate>('lives', 'lives', 'lives', 'lives', 'lives', 'lives', 'before', 'after'),
 });
 
@@ -52,12 +54,7 @@ async function act(own: TestStore, action: Action, users: readonly Types.ObjectI
   const idempotency = action.key === 0 ? undefined : { key: words, fingerprint: words };
   switch (action.kind) {
     case 'create':
-      return createGeneration(
-        ctx,
-        { _id },
-        { type: 'text-to-image', prompt: 'a', count: action.credits },
-        idempotency && { ...idempotency, fingerprint: `${words}` },
-      );
+      return createGeneration(ctx, { _id }, { type: 'text-to-image', prompt: 'a', count: action.credits }, idempotency);
     case 'consume':
       return consumeQuota(ctx, { _id }, { credits: action.credits }, idempotency);
     case 'settle':
@@ -117,6 +114,13 @@ async function checkAtRest(users: readonly Types.ObjectId[]): Promise<void> {
   }
 }
 
+/** Something to cancel, to claim and to delete from the beginning on. */
+async function twoPending(_id: Types.ObjectId): Promise<void> {
+  const ctx = contextOf(store);
+  await createGeneration(ctx, { _id }, { type: 'text-to-image', prompt: 'a', count: 1 });
+  await createGeneration(ctx, { _id }, { type: 'text-to-image', prompt: 'a', count: 2 });
+}
+
 async function recover(): Promise<void> {
   const ctx = contextOf(store);
   await sweep(ctx, 0);
@@ -137,10 +141,15 @@ describe('charges, creations, cancellations, deliveries, settlements and sweeps'
           await Promise.all([usersOf(store), ledgerOf(store), generationsOf(store)].map((c) => c.deleteMany({})));
           store.clock.set(START);
           const users = await Promise.all(Array.from({ length: USERS }, () => signUp(store)));
+          for (const _id of users) await twoPending(_id);
           const interleaving = new Interleaving();
           const ends = script.map((action) => interleaving.start(store, (own) => act(own, action, users)));
           await interleaving.play(
-            () => stream.next().value,
+            () => {
+              const { seconds, ...choice } = stream.next().value;
+              store.clock.advance(seconds * 1000);
+              return choice;
+            },
             () => checkAtAnyMoment(users),
           );
           for (const end of await Promise.all(ends)) {
@@ -154,6 +163,75 @@ describe('charges, creations, cancellations, deliveries, settlements and sweeps'
       { numRuns: RUNS, ...(process.env['FC_SEED'] && { seed: Number(process.env['FC_SEED']) }) },
     );
   }, 600_000);
+});
+
+describe('a process that is suspended between looking a key up and charging', () => {
+  /** Runs `own` up to its first command, lets `meanwhile` happen, then lets it go on. */
+  async function suspended(own: (store: TestStore) => Promise<unknown>, meanwhile: () => Promise<void>) {
+    const interleaving = new Interleaving();
+    const ended = interleaving.start(store, own);
+    let first = true;
+    await interleaving.play(
+      () => ({ index: 0, fate: 'lives' }),
+      async () => {
+        if (first) await meanwhile();
+        first = false;
+      },
+    );
+    return ended;
+  }
+
+  /** Settles everything, and lets the accounts forget it. */
+  async function forgotten(): Promise<void> {
+    const ctx = contextOf(store);
+    await sweep(ctx, 0);
+    store.clock.advance(3 * 60_000);
+    await sweep(ctx, 0);
+  }
+
+  it('charges nothing when its twin was served, settled and forgotten meanwhile', async () => {
+    const _id = await signUp(store);
+    const idempotency = { key: `${_id}-twin`, fingerprint: 'same' };
+    const create = (own: TestStore) =>
+      createGeneration(contextOf(own), { _id }, { type: 'text-to-image', prompt: 'a' }, idempotency);
+    let served: Types.ObjectId | undefined;
+    const end = await suspended(create, async () => {
+      served = (await create(store)).generation._id;
+      await forgotten();
+      expect((await usersOf(store).findOne({ _id }))?.openEntries).toEqual({});
+    });
+    expect(end).toMatchObject({ status: 'fulfilled', value: { repeated: true, generation: { _id: served } } });
+    expect((await usersOf(store).findOne({ _id }))?.monthlyUsage).toBe(1);
+  });
+
+  it('charges nothing even if its clock runs ahead of the others by less than a minute', async () => {
+    const _id = await signUp(store);
+    const idempotency = { key: `${_id}-ahead`, fingerprint: 'same' };
+    const create = (own: TestStore) =>
+      createGeneration(contextOf(own), { _id }, { type: 'text-to-image', prompt: 'a' }, idempotency);
+    const ahead = { now: () => new Date(store.clock.now().getTime() + 59_000) };
+    const end = await suspended(
+      (own) => create(Object.assign(Object.create(own), { clock: ahead })),
+      async () => {
+        await create(store);
+        await forgotten();
+      },
+    );
+    expect(end).toMatchObject({ status: 'fulfilled', value: { repeated: true } });
+    expect((await usersOf(store).findOne({ _id }))?.monthlyUsage).toBe(1);
+  });
+
+  it('refunds nothing when another has refunded, settled and forgotten it meanwhile', async () => {
+    const _id = await signUp(store);
+    const ctx = contextOf(store);
+    const { generation } = await createGeneration(ctx, { _id }, { type: 'text-to-image', prompt: 'a', count: 3 });
+    await createGeneration(ctx, { _id }, { type: 'text-to-image', prompt: 'a', count: 4 });
+    // The move is the first command; then this process sleeps, and a sweeper pays what the move has made it owe.
+    await suspended((own) => cancel(contextOf(own), _id, generation._id), forgotten);
+    expect((await usersOf(store).findOne({ _id }))?.monthlyUsage).toBe(4);
+    await recover();
+    await checkAtRest([_id]);
+  });
 });
 
 /** A retry after everything, long after, charges nothing more and gives the generation that the key has paid for. */

@@ -1,0 +1,140 @@
+import { dirname, posix } from 'node:path';
+import { environmentReadsOf, importsOf } from './syntax.ts';
+
+/**
+ * Which part of `src` may import which: a row names what stands below it, and never what stands above. Types count as
+ * well: what knows the shape of a thing has to change with it.
+ */
+export const PARTS: Readonly<Record<string, readonly string[]>> = {
+  /** Entry points: they open sockets and databases, and put everything together. The routes are the application's. */
+  runtimes: [
+    'app',
+    'jobs',
+    'middleware',
+    'workflows',
+    'repositories',
+    'models',
+    'identity',
+    'providers',
+    'storage',
+    'config',
+    'domain',
+  ],
+  /** The order of middleware, and the mounts. */
+  app: ['routes', 'middleware', 'config'],
+  /** HTTP in, HTTP out. A plain read goes to its repository; what takes several steps is a workflow. */
+  routes: ['middleware', 'workflows', 'repositories', 'models', 'identity', 'storage', 'domain'],
+  /** What runs by itself: the worker, the sweeper. They never see a request. */
+  jobs: ['workflows', 'repositories', 'models', 'providers', 'storage', 'config', 'domain'],
+  /** What holds for all requests. It knows no business and no database. */
+  middleware: ['identity', 'config', 'domain'],
+  /** Steps that together keep a promise: charge and create, end and refund, sign in. */
+  workflows: ['repositories', 'models', 'identity', 'config', 'domain'],
+  /** The statements that are sent to the database. */
+  repositories: ['models', 'domain'],
+  /** Schemas, defaults, validation, indexes. */
+  models: ['domain'],
+  /** Who may speak for whom: trust in tokens, profiles from Clerk. */
+  identity: ['config', 'domain'],
+  /** What draws pictures, behind one port. */
+  providers: ['domain'],
+  /** What keeps pictures, behind one port. */
+  storage: [],
+  /** The environment, the log, the connection. */
+  config: [],
+  /** Rules without any input or output. */
+  domain: [],
+};
+
+/** Files beside `src` that a part may read. */
+const OUTSIDE: Readonly<Record<string, readonly string[]>> = { routes: ['package.json'] };
+
+/** What goes against the table for now, to be mended rather than copied. One that is no longer needed is a breach itself. */
+export const EXCEPTIONS: readonly Exception[] = [
+  {
+    file: 'src/config/env.ts',
+    imports: 'src/identity/publishableKey.ts',
+    because: 'the form of a publishable key is checked at start; the file stands alone and could move to config',
+  },
+];
+
+export interface Exception {
+  file: string;
+  imports: string;
+  because: string;
+}
+
+/** Entry points pass the environment to `readEnv`; `connectDB()` without options does so by its specification. */
+const ENVIRONMENT_READERS = new Set(['src/runtimes/serve.ts', 'src/config/database.ts']);
+
+const DATABASE_PACKAGE = 'embedded-mongo';
+const DATABASE_FOLDER = 'packages/embedded-mongo/';
+
+/**
+ * Every breach of the architecture, as `file:line: what is wrong`.
+ *
+ * @param sources the text of every TypeScript file under `src` and `packages`, by its path from the root, with `/`
+ */
+export function breachesOf(sources: ReadonlyMap<string, string>, exceptions: readonly Exception[] = EXCEPTIONS) {
+  const needed = new Set<Exception>();
+  const breaches: string[] = [];
+  for (const [file, source] of sources) {
+    for (const { line, specifier } of importsOf(file, source)) {
+      const problem = importProblem(file, specifier, sources);
+      if (problem === null) continue;
+      const exception = exceptions.find((one) => one.file === file && one.imports === pathOf(file, specifier ?? ''));
+      if (exception) needed.add(exception);
+      else breaches.push(`${file}:${line}: ${problem}`);
+    }
+    if (!file.startsWith('src/') || ENVIRONMENT_READERS.has(file)) continue;
+    for (const line of environmentReadsOf(file, source)) {
+      breaches.push(`${file}:${line}: only entry points read the environment; take what you need from Env`);
+    }
+  }
+  const idle = exceptions.filter((exception) => !needed.has(exception));
+  return [...breaches, ...idle.map(({ file, imports }) => `${file}: the exception for ${imports} is not needed`)];
+}
+
+function importProblem(file: string, specifier: string | null, sources: ReadonlyMap<string, string>): string | null {
+  if (specifier === null) return 'imports what only a run can tell; write the name down';
+  if (file.startsWith(DATABASE_FOLDER)) return databaseProblem(file, specifier);
+  return file.startsWith('src/') ? sourceProblem(file, specifier, sources) : null;
+}
+
+/** The database is a package of its own: it could be published as it is. */
+function databaseProblem(file: string, specifier: string): string | null {
+  const path = pathOf(file, specifier);
+  const isOurs = path === null ? isPackage(specifier, 'artifex') : !path.startsWith(DATABASE_FOLDER);
+  return isOurs ? `${DATABASE_FOLDER} imports ${specifier}: it must know nothing of Artifex` : null;
+}
+
+function sourceProblem(file: string, specifier: string, sources: ReadonlyMap<string, string>): string | null {
+  const path = pathOf(file, specifier);
+  if (path === null) {
+    return isPackage(specifier, DATABASE_PACKAGE) ? `src imports ${specifier}: any MongoDB server must do` : null;
+  }
+  const part = partOf(file);
+  const allowed = PARTS[part];
+  if (!allowed) return `${part} has no row in the table of tests/toolchain/architecture.ts`;
+  if (!path.startsWith('src/')) {
+    return OUTSIDE[part]?.includes(path) ? null : `src imports ${path}, which is no part of the product`;
+  }
+  if (!sources.has(path)) return `imports ${path}, which is no file; Deno wants the whole name`;
+  const imported = partOf(path);
+  return imported === part || allowed.includes(imported) ? null : `${part} must not import ${imported} (${path})`;
+}
+
+/** The path from the root that a specifier names; null for a package. */
+function pathOf(file: string, specifier: string): string | null {
+  if (specifier.startsWith('@/')) return posix.join('src', specifier.slice(2));
+  return specifier.startsWith('.') ? posix.join(dirname(file), specifier) : null;
+}
+
+/** The folder directly under `src`, or the file that stands there itself. */
+function partOf(path: string): string {
+  return (path.split('/')[1] ?? '').replace(/\.ts$/, '');
+}
+
+function isPackage(specifier: string, name: string): boolean {
+  return specifier === name || specifier.startsWith(`${name}/`);
+}
