@@ -36,7 +36,6 @@ function readArguments(): { port: number; host: string; dataDir: string | undefi
 const options = readArguments();
 try {
   const serving = await serve(options);
-  process.stdout.write(`mongodb://${options.host}:${serving.port}/?directConnection=true\n`);
   let stopping = false;
   const stop = (): void => {
     if (stopping) return;
@@ -48,6 +47,8 @@ try {
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  // Only now: whoever reads the address may end the server at once.
+  process.stdout.write(`mongodb://${options.host}:${serving.port}/?directConnection=true\n`);
 } catch (error) {
   fail(error instanceof Error ? error.message : String(error));
 }

@@ -229,7 +229,7 @@ export const stringOperators: Record<string, OperatorBuilder> = {
     const parts = regexParts('$regexMatch', operand, scope, compile);
     return (env) => {
       const given = parts(env);
-      return given !== undefined && given.regex.test(given.input);
+      return given?.regex.test(given.input) === true;
     };
   },
   $regexFind: (operand, scope, compile) => {

@@ -21,7 +21,7 @@ export interface Serving {
 export async function serve(options: ServeOptions): Promise<Serving> {
   const engine = new Engine(options.replicaSet);
   engine.host = options.host;
-  if (options.dataDir !== undefined) openFolder(engine, options.dataDir);
+  if (options.dataDir !== undefined) openFolder(engine, options.dataDir, giveUp);
   const ttl = new TtlMonitor(engine);
   const wire = new WireServer(engine);
   try {
@@ -39,6 +39,14 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       await engine.close();
     },
   };
+}
+
+/** What is in memory is not on disk any more: going on would acknowledge writes that a restart does not find. */
+function giveUp(error: unknown): never {
+  process.stderr.write(
+    `embedded-mongo: cannot write the journal: ${error instanceof Error ? error.message : String(error)}\n`,
+  );
+  process.exit(14);
 }
 
 function listenMessage(error: unknown, { host, port }: ServeOptions): string {

@@ -24,9 +24,10 @@ export function syncFolder(folder: string): void {
 
 /**
  * Loads a data folder into the engine and journals to it from then on. Snapshot N holds everything before journal N;
- * so the newest snapshot and all journals from its number on are the whole state.
+ * so the newest snapshot and all journals from its number on are the whole state. `onFailure` is called when the journal
+ * can no longer be written.
  */
-export function openFolder(engine: Engine, folder: string): void {
+export function openFolder(engine: Engine, folder: string, onFailure: (error: unknown) => void): void {
   mkdirSync(folder, { recursive: true });
   const release = lockFolder(folder);
   try {
@@ -34,6 +35,7 @@ export function openFolder(engine: Engine, folder: string): void {
     const fd = openForAppend(journalPath(folder, generation), goodBytes, generation);
     syncFolder(folder);
     const journal = new Journal(fd, Math.max(goodBytes, FILE_HEADER_BYTES), release);
+    journal.onFailure = onFailure;
     engine.attach(journal);
     new Compactor(engine, journal, folder, generation, snapshotBytes).watch();
   } catch (error) {
