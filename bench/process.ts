@@ -1,0 +1,51 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+/** `npm start` on one runtime, over an embedded database of its own. */
+export interface Started {
+  url: string;
+  /** A session token of a seeded user of the tier `pro`. */
+  token: string;
+  end(): Promise<void>;
+}
+
+const EYJ = /^eyJ[\w-]+\.[\w-]+\.[\w-]+$/;
+
+export async function start(runtime: 'bun' | 'node', env: Record<string, string> = {}): Promise<Started> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'artifex-bench-'));
+  const child = spawn(join('node_modules', '.bin', runtime), ['scripts/start.ts'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, PORT: '0', MONGODB_URI: '', CLERK_JWT_KEY: '', ARTIFEX_DATA_DIR: dataDir, ...env },
+  });
+  const found = await welcomeOf(child);
+  return {
+    ...found,
+    async end() {
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function welcomeOf(child: ChildProcess): Promise<{ url: string; token: string }> {
+  let url = '';
+  if (!child.stdout) throw new Error('The server has no output');
+  for await (const line of createInterface({ input: child.stdout })) {
+    url = /serves at (\S+)/.exec(line)?.[1] ?? url;
+    if (EYJ.test(line)) return { url, token: line };
+  }
+  throw new Error('The server ended before it was ready; run `npm start` to see why.');
+}
+
+export function createImage({ url, token }: Started, prompt: string): Promise<Response> {
+  return fetch(`${url}/v1/generations`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify({ type: 'text-to-image', prompt }),
+  });
+}
