@@ -1,0 +1,137 @@
+import { Types } from 'mongoose';
+import { describe, expect, it } from 'vitest';
+import { createLog } from '@/config/log.ts';
+import { post } from '@/repositories/accounts.ts';
+import { ledgerOf, usersOf } from '@/repositories/collections.ts';
+import { accountsToSettle, settle } from '@/repositories/settlement.ts';
+import { consumeQuota } from '@/workflows/consumeQuota.ts';
+import { sweep } from '@/workflows/sweep.ts';
+import { verifyLedger } from '@/workflows/verifyLedger.ts';
+import { contextOf } from '../support/context.ts';
+import { readUser, signUp, useDatabase } from '../support/database.ts';
+
+const store = useDatabase();
+const ctx = contextOf(store);
+
+describe('a settlement', () => {
+  it('writes the ledger, and leaves behind only what somebody could send again', async () => {
+    const _id = await signUp(store);
+    await consumeQuota(ctx, { _id }, { credits: 1 });
+    await consumeQuota(ctx, { _id }, { credits: 2 }, { key: `${_id}-k`, fingerprint: 'f' });
+    await settle(store, [_id]);
+    const { openEntries, sweepAt } = await readUser(store, _id);
+    expect(Object.values(openEntries)).toMatchObject([{ credits: 2, settledAt: store.clock.now() }]);
+    expect(sweepAt).toEqual(new Date(store.clock.now().getTime() + 120_000));
+    expect(await ledgerOf(store).find({ userId: _id }).sort({ sequence: 1 }).toArray()).toMatchObject([
+      { sequence: 1, kind: 'charge', credits: 1, balance: 9, period: 1 },
+      { sequence: 2, kind: 'charge', credits: 2, balance: 7, key: `${_id}-k` },
+    ]);
+  });
+
+  it('forgets a key two minutes later, and then has nothing more to do', async () => {
+    const _id = await signUp(store);
+    await consumeQuota(ctx, { _id }, { credits: 2 }, { key: `${_id}-k`, fingerprint: 'f' });
+    const settledAt = store.clock.now();
+    await settle(store, [_id]);
+    store.clock.advance(119_999);
+    await sweep(ctx, 0);
+    expect(Object.values((await readUser(store, _id)).openEntries)).toHaveLength(1);
+    store.clock.advance(1);
+    await sweep(ctx, 0);
+    const user = await readUser(store, _id);
+    expect(user.openEntries).toEqual({});
+    expect(user.forgottenThrough).toEqual(settledAt);
+    expect('sweepAt' in user).toBe(false);
+  });
+
+  it('may be done by many at once', async () => {
+    const _id = await signUp(store, 'plus');
+    await Promise.all(Array.from({ length: 30 }, () => consumeQuota(ctx, { _id }, { credits: 1 })));
+    await Promise.all(Array.from({ length: 8 }, () => settle(store, [_id])));
+    expect(await ledgerOf(store).countDocuments({ userId: _id })).toBe(30);
+    expect((await readUser(store, _id)).openEntries).toEqual({});
+  });
+
+  it('refuses to close an entry whose place in the ledger another one holds', async () => {
+    const _id = await signUp(store);
+    await consumeQuota(ctx, { _id }, { credits: 1 });
+    const foreign = {
+      userId: _id,
+      sequence: 1,
+      kind: 'charge' as const,
+      credits: 9,
+      balance: 1,
+      period: 1,
+      at: new Date(),
+    };
+    await ledgerOf(store).insertOne({ _id: new Types.ObjectId(), ...foreign });
+    await expect(settle(store, [_id])).rejects.toThrow(/other entries in the place/);
+    expect(Object.keys((await readUser(store, _id)).openEntries)).toHaveLength(1);
+    expect((await verifyLedger(store)).violations.map(({ userId }) => userId)).toEqual([_id]);
+    await usersOf(store).deleteOne({ _id });
+  });
+});
+
+describe('a sweep', () => {
+  it('leaves young entries to the process that made them', async () => {
+    const _id = await signUp(store);
+    await consumeQuota(ctx, { _id }, { credits: 1 });
+    expect(await sweep(ctx)).toMatchObject({ entriesSettled: 0 });
+    store.clock.advance(2_000);
+    expect(await sweep(ctx)).toMatchObject({ entriesSettled: 1 });
+  });
+
+  it('works through more accounts than one batch holds', async () => {
+    const ids = await Promise.all(Array.from({ length: 230 }, () => signUp(store)));
+    await Promise.all(ids.map((_id) => consumeQuota(ctx, { _id }, { credits: 1 })));
+    expect(await sweep(ctx, 0)).toMatchObject({ entriesSettled: 230 });
+    expect(await accountsToSettle(store, store.clock.now())).toEqual([]);
+  });
+
+  it('is not held up by a damaged account, and says so', async () => {
+    const [damaged, other] = [await signUp(store), await signUp(store)];
+    await consumeQuota(ctx, { _id: damaged }, { credits: 1 });
+    await consumeQuota(ctx, { _id: other }, { credits: 1 });
+    const foreign = { sequence: 1, kind: 'charge' as const, credits: 9, balance: 1, period: 1, at: new Date() };
+    await ledgerOf(store).insertOne({ _id: new Types.ObjectId(), userId: damaged, ...foreign });
+    const lines: string[] = [];
+    const log = createLog({ level: 'error', write: (line) => lines.push(line) });
+    await sweep({ ...contextOf(store), models: store.models, clock: store.clock, log }, 0);
+    expect((await readUser(store, other)).openEntries).toEqual({});
+    expect(lines.join('\n')).toMatch(/left something undone.*other entries in the place/);
+    await usersOf(store).deleteOne({ _id: damaged });
+  });
+});
+
+describe('the check of the ledger', () => {
+  it.each([
+    ['usage', { monthlyUsage: 5 }, /used 5, but the ledger says 2/],
+    ['grants', { grantedCredits: 4 }, /granted 4, but the ledger says 0/],
+    ['a lost entry', { entrySequence: 2 }, /ends at 1, but the account counted to 2/],
+  ])('names a user whose %s does not equal it', async (_, damage, words) => {
+    const _id = await signUp(store);
+    await consumeQuota(ctx, { _id }, { credits: 2 });
+    await usersOf(store).updateOne({ _id }, { $set: damage });
+    const { violations } = await verifyLedger(store);
+    expect(violations).toMatchObject([{ userId: _id, problems: [expect.stringMatching(words)] }]);
+    await usersOf(store).deleteOne({ _id });
+  });
+
+  it('names a user who was charged for a generation that does not exist', async () => {
+    const _id = await signUp(store);
+    const generationId = new Types.ObjectId();
+    await post(store, { _id }, { id: new Types.ObjectId(), kind: 'charge', credits: 1, generationId });
+    const { violations } = await verifyLedger(store);
+    expect(violations).toMatchObject([{ userId: _id, problems: [/was charged but does not exist/] }]);
+    await usersOf(store).deleteOne({ _id });
+  });
+
+  it('names a user whose failed generation was not given back', async () => {
+    const _id = await signUp(store);
+    const charge = { id: new Types.ObjectId(), credits: 1, period: 1 };
+    const generation = { userId: _id, type: 'text-to-image', prompt: 'p', status: 'failed', charge };
+    await store.models.ImageGeneration.insertMany([generation]);
+    const { violations } = await verifyLedger(store);
+    expect(violations).toMatchObject([{ userId: _id, problems: [/is failed but was not refunded/] }]);
+  });
+});
