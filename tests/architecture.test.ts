@@ -72,7 +72,7 @@ describe('an import against the direction', () => {
     ['src/models/plugins/deep.ts', "import '../../repositories/a.ts';", 'models must not import repositories'],
     ['src/domain/rules.ts', "import './missing.ts';", 'which is no file'],
     ['src/domain/rules.ts', "import './a';", 'which is no file'],
-    ['src/domain/rules.ts', 'const a = await import(`./${name}.ts`);', 'only a run can tell'],
+    ['src/domain/rules.ts', 'const a = await import(name);', 'only a run can tell'],
     ['src/novel/a.ts', "import '../domain/a.ts';", 'novel has no row'],
     ['src/routes/b.ts', "import '../../seeds/people.ts';", 'no part of the product'],
     ['src/routes/b.ts', "import '../../tests/support/api.ts';", 'no part of the product'],
