@@ -149,15 +149,21 @@ export async function releaseLease(store: Store, id: Types.ObjectId, token: stri
 }
 
 /**
- * Ends the attempts whose worker is dead (no heartbeat: another attempt) and those that hang (too old: given up and owed).
+ * Ends the attempts whose worker is dead (no heartbeat: another attempt) and those that hang (heartbeats until they were too
+ * old: given up and owed). A worker that fell silent earlier is dead, however late that is noticed.
  *
  * @returns how many attempts were ended
  */
 export async function endStalledAttempts(store: Store): Promise<number> {
   const now = store.clock.now();
-  const tooOld = secondsFrom(now, -GENERATION_LIMITS.maxAttemptSeconds);
+  const maxAge = GENERATION_LIMITS.maxAttemptSeconds;
+  const oldAge = { $add: ['$lease.attemptStartedAt', maxAge * 1000] };
   const hung = await generationsOf(store).updateMany(
-    { 'lease.attemptStartedAt': { $lte: tooOld }, status: 'processing' },
+    {
+      'lease.attemptStartedAt': { $lte: secondsFrom(now, -maxAge) },
+      status: 'processing',
+      $expr: { $gte: ['$lease.expiresAt', oldAge] },
+    },
     failed(now, 'The attempt took too long and was given up.'),
   );
   const dead = await generationsOf(store).updateMany(

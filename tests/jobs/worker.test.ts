@@ -91,6 +91,15 @@ describe('a lease', () => {
     expect(await stored(_id)).toMatchObject({ status: 'completed', attempts: 2 });
   });
 
+  it('of a worker that died is tried again however late that is noticed', async () => {
+    const { userId } = await queued(3);
+    const { _id } = await claimed();
+    store.clock.advance(24 * 60 * 60_000);
+    await sweep(ctx, 0);
+    expect(await stored(_id)).toMatchObject({ status: 'pending', attempts: 1 });
+    expect((await readUser(store, userId)).monthlyUsage).toBe(3);
+  });
+
   it('does not save an attempt that hangs: it is given up and refunded, however lively its heartbeat', async () => {
     const { userId } = await queued(4);
     const { _id, lease } = await claimed();
