@@ -1,0 +1,130 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import mongoose, { Types } from 'mongoose';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { problemOf } from '../support/api.ts';
+import { databaseUri } from '../support/database.ts';
+import { startProcess, temporaryFolder } from '../support/processes.ts';
+import { createTokenIssuer } from '../support/tokens.ts';
+
+const PATIENCE_MS = 90_000;
+const DATABASE = `worker_${new Types.ObjectId().toHexString()}`;
+
+interface RunningWorker {
+  url: string;
+  output: string[];
+  stop(): Promise<void>;
+}
+
+/** The Worker in workerd, as `wrangler dev` runs it, with those variables. */
+async function startWorker(variables: Record<string, string>): Promise<RunningWorker> {
+  const folder = await temporaryFolder();
+  const envFile = join(folder.path, 'worker.env');
+  const lines = Object.entries(variables).map(([name, value]) => `${name}="${value.replaceAll('\n', '\\n')}"`);
+  await writeFile(envFile, lines.join('\n'));
+  const args = ['dev', '--ip', '127.0.0.1', '--port', '0', '--inspector-port', '0', '--env-file', envFile];
+  const wrangler = startProcess('wrangler', [...args, '--persist-to', join(folder.path, 'state')], {
+    HOME: folder.path,
+    CI: 'true',
+    WRANGLER_SEND_METRICS: 'false',
+    CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+  });
+  const url = await wrangler.waitFor((line) => /Ready on (http:\S+)/.exec(line)?.[1]);
+  return {
+    url,
+    output: wrangler.output,
+    async stop() {
+      await wrangler.end();
+      await folder.remove();
+    },
+  };
+}
+
+describe('the Worker', () => {
+  let worker: RunningWorker;
+  let authorization: { Authorization: string };
+
+  beforeAll(async () => {
+    const issuer = await createTokenIssuer();
+    authorization = { Authorization: `Bearer ${await issuer.sign({ exp: Math.floor(Date.now() / 1000) + 600 })}` };
+    worker = await startWorker({
+      NODE_ENV: 'test',
+      MONGODB_URI: databaseUri(DATABASE),
+      CLERK_JWT_KEY: issuer.publicKeyPem,
+      CLERK_PUBLISHABLE_KEY: issuer.publishableKey,
+    });
+  }, PATIENCE_MS);
+
+  afterAll(async () => {
+    await worker.stop();
+    const connection = await mongoose.createConnection(databaseUri(DATABASE)).asPromise();
+    await connection.dropDatabase();
+    await connection.close();
+  }, PATIENCE_MS);
+
+  it('lives, and reaches the database', async () => {
+    expect((await fetch(`${worker.url}/healthz`)).status).toBe(200);
+    expect(await (await fetch(`${worker.url}/readyz`)).json()).toMatchObject({ database: { isConnected: true } });
+  });
+
+  it('has the unique indexes built before it writes', async () => {
+    await fetch(`${worker.url}/readyz`);
+    const connection = await mongoose.createConnection(databaseUri(DATABASE)).asPromise();
+    const indexes = await connection.collection('users').indexes();
+    await connection.close();
+
+    expect(indexes).toContainEqual(expect.objectContaining({ key: { clerkUserId: 1 }, unique: true }));
+  });
+
+  it('charges, and settles behind the answer', async () => {
+    const created = await fetch(`${worker.url}/v1/generations`, {
+      method: 'POST',
+      headers: { ...authorization, 'Content-Type': 'application/json' },
+      body: JSON.stringify({ type: 'text-to-image', prompt: 'A lighthouse' }),
+    });
+    const ledger = await fetch(`${worker.url}/v1/quota/ledger`, { headers: authorization });
+
+    expect(created.status).toBe(201);
+    expect(await ledger.json()).toMatchObject({ data: [{ kind: 'charge', credits: 1, balance: 9 }] });
+  });
+
+  it('answers many at once, each on a connection of its own', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 30 }, async () => {
+        const response = await fetch(`${worker.url}/v1/quota`, { headers: authorization });
+        await response.arrayBuffer();
+        return response.status;
+      }),
+    );
+
+    expect(answers).toEqual(Array.from({ length: 30 }, () => 200));
+  });
+
+  it('sweeps by schedule', async () => {
+    const response = await fetch(`${worker.url}/cdn-cgi/local/scheduled`);
+
+    expect(await response.text()).toBe('ok');
+  });
+
+  it('has no pictures', async () => {
+    const problem = await problemOf(await fetch(`${worker.url}/images/${'a'.repeat(24)}.png`));
+
+    expect(problem.code).toBe('not_found');
+  });
+});
+
+describe('a Worker without its variables', () => {
+  it(
+    'refuses every request, and names in its log what is missing',
+    async () => {
+      const worker = await startWorker({ NODE_ENV: 'development' });
+      const problem = await problemOf(await fetch(`${worker.url}/healthz`));
+      await worker.stop();
+
+      expect(problem).toMatchObject({ status: 503, code: 'unavailable' });
+      expect(problem.detail).not.toContain('MONGODB_URI');
+      expect(worker.output.join('\n')).toContain('MONGODB_URI is missing');
+    },
+    PATIENCE_MS,
+  );
+});
