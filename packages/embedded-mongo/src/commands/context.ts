@@ -3,6 +3,7 @@ import { ErrorCode, MongoError, typeMismatch } from '../errors.ts';
 import { PAUSE, type Stream } from '../plan/stream.ts';
 import { typeName } from '../query/types.ts';
 import type { Engine } from '../server/engine.ts';
+import { checkNamespace } from '../storage/database.ts';
 
 /** One command being run. */
 export interface CommandContext {
@@ -27,14 +28,14 @@ export function ok(fields: Record<string, Value | undefined> = {}): Doc {
 const ONE = new Double(1);
 
 /** The full name of the collection that the command's first field names. */
-export function namespaceOf({ command, database, name }: CommandContext): string {
+export function namespaceOf({ command, database }: Pick<CommandContext, 'command' | 'database'>): string {
   const collection = command.values[0];
   if (typeof collection !== 'string') {
     throw new MongoError(ErrorCode.InvalidNamespace, `collection name has invalid type ${typeName(collection)}`);
   }
-  if (collection === '')
-    throw new MongoError(ErrorCode.InvalidNamespace, `Invalid namespace specified '${database}.' in ${name}`);
-  return `${database}.${collection}`;
+  const namespace = `${database}.${collection}`;
+  checkNamespace(namespace);
+  return namespace;
 }
 
 export function docField(command: Doc, field: string): Doc | undefined {

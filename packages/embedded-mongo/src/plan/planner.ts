@@ -25,7 +25,7 @@ export interface IndexPlan {
 export interface OrPlan {
   readonly kind: 'or';
   readonly branches: readonly IndexPlan[];
-  readonly sorted: false;
+  readonly sorted: boolean;
 }
 
 export interface CollectionPlan {
@@ -57,7 +57,7 @@ export function choosePlan(
     if (best === undefined || score > best.score) best = { plan, score };
   }
   if (best !== undefined && best.plan.bounds.bounded > 0) return best.plan;
-  const either = planDisjunction(collection, matcher.root, predicates);
+  const either = planDisjunction(collection, matcher.root, predicates, sort);
   if (either !== undefined && best?.plan.sorted !== true) return either;
   return best?.plan ?? { kind: 'collection', backward: false, sorted: sort.length === 0 };
 }
@@ -154,7 +154,12 @@ function isSinglePoint(intervals: readonly Interval[] | undefined): boolean {
 }
 
 /** `$or` whose every branch has an index of its own: the union of the scans. */
-function planDisjunction(collection: Collection, root: MatchNode, common: readonly Predicate[]): OrPlan | undefined {
+function planDisjunction(
+  collection: Collection,
+  root: MatchNode,
+  common: readonly Predicate[],
+  sort: readonly SortField[],
+): OrPlan | undefined {
   for (const disjunction of disjunctions(root)) {
     const branches: IndexPlan[] = [];
     for (const child of disjunction.children) {
@@ -166,7 +171,7 @@ function planDisjunction(collection: Collection, root: MatchNode, common: readon
       if (best === undefined) break;
       branches.push(best);
     }
-    if (branches.length === disjunction.children.length) return { kind: 'or', branches, sorted: false };
+    if (branches.length === disjunction.children.length) return { kind: 'or', branches, sorted: sort.length === 0 };
   }
   return undefined;
 }

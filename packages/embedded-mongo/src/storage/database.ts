@@ -96,7 +96,8 @@ const ID_INDEX: IndexSpec = {
   document: Doc.of({ v: 2, key: ID_KEY, name: '_id_' }),
 };
 
-function checkNamespace(namespace: string): void {
+/** Manual: reference/limits, "Naming Restrictions". */
+export function checkNamespace(namespace: string): void {
   const dot = namespace.indexOf('.');
   const name = namespace.slice(dot + 1);
   const database = namespace.slice(0, dot);

@@ -95,6 +95,12 @@ export function applyNode(
   const first = node.sorted()[0]?.[0] ?? '';
   if (value !== undefined) {
     const field = path.slice(path.lastIndexOf('.') + 1);
+    if (first.startsWith('$')) {
+      throw new MongoError(
+        ErrorCode.BadValue,
+        `Cannot apply array updates to non-array element ${field}: ${render(value)}`,
+      );
+    }
     throw new MongoError(
       ErrorCode.PathNotViable,
       `Cannot create field '${first}' in element {${field}: ${render(value)}}`,
