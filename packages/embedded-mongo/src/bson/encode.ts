@@ -105,7 +105,9 @@ export class BsonWriter {
     const typeAt = this.at;
     this.byte(0);
     this.cstring(key);
-    this.bytes[typeAt] = this.value(value);
+    const type = this.value(value);
+    // Only now: writing the value may have moved everything to a larger buffer.
+    this.bytes[typeAt] = type;
   }
 
   /** Writes the payload and returns the type byte that belongs before the name. */
