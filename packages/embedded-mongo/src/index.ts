@@ -59,7 +59,7 @@ export async function startEmbeddedMongo(options: EmbeddedMongoOptions = {}): Pr
   const port = await ready(child);
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   // A caller that has nothing else to do may end; the closing pipe then ends the engine.
-  child.unref();
+  for (const handle of [child, child.stdin, child.stdout]) unref(handle);
   const query = '?directConnection=true';
   return {
     uri: `mongodb://${host}:${port}/${query}`,
@@ -74,6 +74,11 @@ export async function startEmbeddedMongo(options: EmbeddedMongoOptions = {}): Pr
       await exited;
     },
   };
+}
+
+/** Pipes have it too, although the types do not say so. */
+function unref(handle: object | null): void {
+  if (handle !== null && 'unref' in handle && typeof handle.unref === 'function') handle.unref();
 }
 
 /** The port that the child reports, or the reason why it cannot start. */

@@ -28,8 +28,10 @@ export class WireServer {
   }
 
   close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    // Only after it has stopped to listen: a driver whose connection ends tries the next one at once.
     for (const socket of this.sockets) socket.destroy();
-    return new Promise((resolve) => this.server.close(() => resolve()));
+    return closed;
   }
 
   private accept(socket: Socket): void {
