@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { frontendApiOf } from '../identity/publishableKey.ts';
 import { LOG_LEVELS, type LogLevel } from './log.ts';
 import { mongodbUriProblem } from './mongodbUri.ts';
+import { frontendApiOf } from './publishableKey.ts';
 
 /** What the environment says, typed and complete. */
 export interface Env {

@@ -1,5 +1,5 @@
 import type { Env } from '../config/env.ts';
-import { frontendApiOf, publishableKeyFor } from './publishableKey.ts';
+import { frontendApiOf, publishableKeyFor } from '../config/publishableKey.ts';
 
 /** Whose session tokens are believed. */
 export interface SessionTrust {

@@ -1,5 +1,5 @@
 import { exportPKCS8, exportSPKI, generateKeyPair, importPKCS8, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
-import { publishableKeyFor } from '../../src/identity/publishableKey.ts';
+import { publishableKeyFor } from '../../src/config/publishableKey.ts';
 import type { SessionTrust } from '../../src/identity/sessionTrust.ts';
 
 /** `undefined` takes a usual claim away. */
