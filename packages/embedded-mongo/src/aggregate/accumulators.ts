@@ -1,7 +1,7 @@
-import { add, divide } from '../bson/arithmetic.ts';
+import { divide } from '../bson/arithmetic.ts';
 import { compare } from '../bson/compare.ts';
-import { Decimal } from '../bson/decimal.ts';
-import { Doc, Double, isNumeric, type Numeric, toDouble, type Value } from '../bson/values.ts';
+import { Sum } from '../bson/sum.ts';
+import { Doc, Double, isNumeric, toDouble, type Value } from '../bson/values.ts';
 import { MongoError } from '../errors.ts';
 import { isNullish } from '../expression/arguments.ts';
 import { compileExpression } from '../expression/compile.ts';
@@ -17,33 +17,6 @@ export interface Accumulator {
 }
 
 type Factory = (evaluate: Evaluate) => () => Accumulator;
-
-/** Sums without losing the small parts of doubles: an exact integer part, and Neumaier's compensation. */
-export class Sum {
-  private total: Numeric = 0;
-  private compensation = 0;
-  count = 0;
-
-  add(value: Value | undefined): void {
-    if (!isNumeric(value)) return;
-    this.count += 1;
-    if (value instanceof Double && !(this.total instanceof Decimal)) {
-      const before = toDouble(this.total);
-      const after = before + value.value;
-      if (Number.isFinite(after)) {
-        const bigger = Math.abs(before) >= Math.abs(value.value);
-        this.compensation += bigger ? before - after + value.value : value.value - after + before;
-      }
-      this.total = new Double(after);
-      return;
-    }
-    this.total = add(this.total, value);
-  }
-
-  get value(): Numeric {
-    return this.total instanceof Double ? new Double(this.total.value + this.compensation) : this.total;
-  }
-}
 
 const simple =
   <State>(

@@ -180,7 +180,7 @@ function rankOfSpecial(value: Exact | number): number {
 }
 
 /** The exact value of a finite number; NaN or an infinity as the double it is. */
-export function exactOrSpecial(value: Numeric): Exact | number {
+function exactOrSpecial(value: Numeric): Exact | number {
   if (typeof value === 'number') return { coefficient: BigInt(value), exponent: 0 };
   if (typeof value === 'bigint') return { coefficient: value, exponent: 0 };
   if (value instanceof Double) return Number.isFinite(value.value) ? exactOfDouble(value.value) : value.value;

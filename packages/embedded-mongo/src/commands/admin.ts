@@ -1,4 +1,4 @@
-import { DateTime, Doc, Double, ObjectId, Timestamp } from '../bson/values.ts';
+import { DateTime, Doc, Double, isNumeric, ObjectId, Timestamp, toDouble } from '../bson/values.ts';
 import { ErrorCode, MongoError } from '../errors.ts';
 import { sessionOf } from '../server/retries.ts';
 import { type CommandContext, listField, ok } from './context.ts';
@@ -94,6 +94,17 @@ export function getParameter({ command }: CommandContext): Doc {
   if (command.has('featureCompatibilityVersion'))
     return ok({ featureCompatibilityVersion: Doc.of({ version: '8.0' }) });
   throw new MongoError(ErrorCode.InvalidOptions, 'no option found to get');
+}
+
+/** Of the parameters that can be set while running, the one that tests of expiry need. */
+export function setParameter({ command, engine }: CommandContext): Doc {
+  const seconds = command.get('ttlMonitorSleepSecs');
+  if (!isNumeric(seconds) || toDouble(seconds) <= 0) {
+    throw new MongoError(ErrorCode.InvalidOptions, `unrecognized parameter [${command.keys[1] ?? ''}]`);
+  }
+  const was = engine.ttl.intervalMs / 1000;
+  engine.ttl.start(toDouble(seconds) * 1000);
+  return ok({ was });
 }
 
 export function unsupportedTransaction(): never {

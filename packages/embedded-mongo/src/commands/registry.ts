@@ -6,9 +6,11 @@ import {
   hello,
   ping,
   serverStatus,
+  setParameter,
   unsupportedTransaction,
 } from './admin.ts';
 import { aggregate } from './aggregate.ts';
+import { bulkWrite } from './bulk-write.ts';
 import {
   collMod,
   collStats,
@@ -55,6 +57,8 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map(
     insert: writes(insert),
     update: writes(update),
     delete: writes(remove),
+    bulkWrite: writes(bulkWrite),
+    setParameter: reads(setParameter),
     findAndModify: writes(findAndModify),
     findandmodify: writes(findAndModify),
     find: reads(find),

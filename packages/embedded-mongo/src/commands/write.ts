@@ -2,6 +2,7 @@ import { Doc, isNumeric, toDouble, type Value } from '../bson/values.ts';
 import { failedToParse, MongoError, toMongoError } from '../errors.ts';
 import type { Counters } from '../plan/scan.ts';
 import { parseSort } from '../plan/sort.ts';
+import { Slice } from '../plan/stream.ts';
 import { Matcher } from '../query/match.ts';
 import type { Collection } from '../storage/collection.ts';
 import { compileUpdate, isReplacement } from '../update/update.ts';
@@ -13,7 +14,7 @@ import { commandScope } from './query.ts';
 export const MAX_STATEMENTS = 100_000;
 
 /** Runs the statements of a write command; the first error ends an ordered one. */
-export function* statements(
+function* statements(
   context: CommandContext,
   list: readonly Value[],
   run: (statement: Doc, index: number) => Generator<undefined, void> | undefined,
@@ -26,9 +27,11 @@ export function* statements(
   }
   const errors: Value[] = [];
   const ordered = context.command.get('ordered') !== false;
+  const slice = new Slice();
   for (let index = 0; index < list.length; index++) {
     const statement = list[index];
     if (!(statement instanceof Doc)) throw failedToParse('write statements have to be objects');
+    if (slice.expired()) yield;
     try {
       const running = run(statement, index);
       if (running !== undefined) yield* running;
@@ -40,7 +43,7 @@ export function* statements(
   return errors;
 }
 
-export function writeError(index: number, error: MongoError): Doc {
+function writeError(index: number, error: MongoError): Doc {
   return Doc.of({ index, code: error.code, errmsg: error.message, ...error.info });
 }
 
@@ -90,7 +93,8 @@ export function* update(context: CommandContext): Running {
   });
 }
 
-interface UpdateOutcome {
+/** What the updates of a command add up to. */
+export interface UpdateOutcome {
   n: number;
   modified: number;
   upserted: Value[];
@@ -127,7 +131,9 @@ export function* updateStatement(
     const found =
       collection === undefined ? [] : yield* locate(collection, target, multi ? Number.POSITIVE_INFINITY : 1, counters);
     let matched = 0;
+    const slice = new Slice();
     for (const stored of found) {
+      if (slice.expired()) yield;
       const before = current(collection as Collection, stored, target.matcher);
       if (before === undefined) continue;
       matched += 1;
@@ -156,39 +162,45 @@ function constantsScope(command: Doc, statement: Doc): ReturnType<typeof command
 export function* remove(context: CommandContext): Running {
   const namespace = namespaceOf(context);
   let n = 0;
-  const errors = yield* statements(
-    context,
-    listField(context.command, 'deletes'),
-    function* deleteStatement(statement) {
-      refuseCollation(statement);
-      const target: Target = {
-        matcher: new Matcher(docField(statement, 'q') ?? Doc.EMPTY, { scope: commandScope(context.command) }),
-        sort: [],
-        hint: hintOf(statement),
-      };
-      const given = statement.get('limit');
-      const limit = isNumeric(given) ? toDouble(given) : Number.NaN;
-      if (limit !== 0 && limit !== 1) {
-        throw failedToParse(`The limit field in delete objects must be 0 or 1. Got ${String(limit)}`);
-      }
-      for (;;) {
-        const collection = context.engine.store.get(namespace);
-        if (collection === undefined) return;
-        const found = yield* locate(collection, target, limit === 1 ? 1 : Number.POSITIVE_INFINITY, {
-          keysExamined: 0,
-          docsExamined: 0,
-        });
-        let removed = 0;
-        for (const stored of found) {
-          const doc = current(collection, stored, target.matcher);
-          if (doc === undefined) continue;
-          collection.remove(stored.recordId, doc);
-          removed += 1;
-        }
-        n += removed;
-        if (limit === 0 || removed > 0 || found.length === 0) return;
-      }
-    },
-  );
+  const errors = yield* statements(context, listField(context.command, 'deletes'), function* (statement) {
+    const given = statement.get('limit');
+    const limit = isNumeric(given) ? toDouble(given) : Number.NaN;
+    if (limit !== 0 && limit !== 1) {
+      throw failedToParse(`The limit field in delete objects must be 0 or 1. Got ${limit}`);
+    }
+    n += yield* deleteStatement(context, namespace, docField(statement, 'q') ?? Doc.EMPTY, limit === 1, statement);
+  });
   return ok({ n, writeErrors: withErrors(errors) });
+}
+
+/** Deletes one document, or all that match; returns how many. `options` holds the statement's hint and collation. */
+export function* deleteStatement(
+  context: CommandContext,
+  namespace: string,
+  filter: Doc,
+  one: boolean,
+  options: Doc,
+): Generator<undefined, number> {
+  refuseCollation(options);
+  const target: Target = {
+    matcher: new Matcher(filter, { scope: commandScope(context.command) }),
+    sort: [],
+    hint: hintOf(options),
+  };
+  const counters = { keysExamined: 0, docsExamined: 0 };
+  for (;;) {
+    const collection = context.engine.store.get(namespace);
+    if (collection === undefined) return 0;
+    const found = yield* locate(collection, target, one ? 1 : Number.POSITIVE_INFINITY, counters);
+    const slice = new Slice();
+    let removed = 0;
+    for (const stored of found) {
+      if (slice.expired()) yield;
+      const doc = current(collection, stored, target.matcher);
+      if (doc === undefined) continue;
+      collection.remove(stored.recordId, doc);
+      removed += 1;
+    }
+    if (!one || removed > 0 || found.length === 0) return removed;
+  }
 }

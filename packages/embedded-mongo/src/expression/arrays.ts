@@ -1,4 +1,3 @@
-import { add, divide } from '../bson/arithmetic.ts';
 import { compare, equals } from '../bson/compare.ts';
 import { Doc, isNumeric, toDouble, type Value } from '../bson/values.ts';
 import { MongoError } from '../errors.ts';
@@ -348,35 +347,4 @@ export const arrayOperators: Record<string, OperatorBuilder> = {
     const [evaluate] = positional('$isArray', operand, scope, compile, 1) as [Evaluate];
     return (env) => Array.isArray(evaluate(env));
   },
-  $sum: accumulate((values) => values.filter(isNumeric).reduce(add, 0)),
-  $avg: accumulate((values) => average(values)),
-  $min: accumulate((values) => extreme(values, -1)),
-  $max: accumulate((values) => extreme(values, 1)),
 };
-
-/** The accumulators that are also expressions: over their operands, or over the one array they are given. */
-function accumulate(combine: (values: Value[]) => Value): OperatorBuilder {
-  return (operand, scope, compile) => {
-    const single = !Array.isArray(operand);
-    const evaluates = single ? [compile(operand, scope)] : operand.map((entry) => compile(entry, scope));
-    return (env) => {
-      const values = evaluates.map((evaluate) => evaluate(env)).filter((value) => value !== undefined);
-      const only = values[0];
-      return combine(single || values.length === 1 ? (Array.isArray(only) ? only : values) : values);
-    };
-  };
-}
-
-export function average(values: Value[]): Value {
-  const numbers = values.filter(isNumeric);
-  return numbers.length === 0 ? null : divide(numbers.reduce(add, 0), numbers.length);
-}
-
-export function extreme(values: Value[], direction: number): Value {
-  let best: Value | undefined;
-  for (const value of values) {
-    if (isNullish(value)) continue;
-    if (best === undefined || compare(value, best) * direction > 0) best = value;
-  }
-  return best ?? null;
-}

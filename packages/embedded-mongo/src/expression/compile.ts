@@ -1,5 +1,6 @@
 import { Doc, isNumeric, Singleton, toDouble, type Value } from '../bson/values.ts';
 import { ErrorCode, MongoError } from '../errors.ts';
+import { accumulatorExpressions } from './accumulator-expressions.ts';
 import { arithmeticOperators } from './arithmetic-operators.ts';
 import { arrayOperators } from './arrays.ts';
 import { conditionalOperators } from './conditionals.ts';
@@ -13,6 +14,7 @@ import { variableOperators } from './variables.ts';
 
 const operators = new Map<string, OperatorBuilder>(
   [
+    accumulatorExpressions,
     arithmeticOperators,
     arrayOperators,
     conditionalOperators,

@@ -95,7 +95,7 @@ function encodeDoc(doc: Doc): string {
 const NEEDS_CARE = /[\0\ud800-\uffff]/;
 
 /** Ends in two zero units; a zero within the string is followed by a one, and UTF-16 is moved into UTF-8's order. */
-export function encodeString(text: string): string {
+function encodeString(text: string): string {
   if (!NEEDS_CARE.test(text)) return `${text}\0\0`;
   return `${encodeStringPrefix(text)}\0\0`;
 }

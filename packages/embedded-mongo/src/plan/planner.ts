@@ -22,13 +22,13 @@ export interface IndexPlan {
   readonly sorted: boolean;
 }
 
-export interface OrPlan {
+interface OrPlan {
   readonly kind: 'or';
   readonly branches: readonly IndexPlan[];
   readonly sorted: boolean;
 }
 
-export interface CollectionPlan {
+interface CollectionPlan {
   readonly kind: 'collection';
   readonly backward: boolean;
   readonly sorted: boolean;

@@ -29,7 +29,7 @@ interface Entry {
 }
 
 /** Compares documents by sort fields: of an array its least element counts, or its greatest when descending. */
-export class Sorter {
+class Sorter {
   private readonly fields: { parts: string[]; direction: 1 | -1 }[];
 
   constructor(sort: readonly SortField[]) {

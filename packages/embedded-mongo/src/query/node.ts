@@ -18,13 +18,13 @@ export interface LeafNode {
   matches(doc: Doc, details?: MatchDetails): boolean;
 }
 
-export interface BranchNode {
+interface BranchNode {
   readonly kind: 'and' | 'or' | 'nor';
   readonly children: readonly MatchNode[];
   matches(doc: Doc, details?: MatchDetails): boolean;
 }
 
-export interface NotNode {
+interface NotNode {
   readonly kind: 'not';
   readonly child: MatchNode;
   matches(doc: Doc, details?: MatchDetails): boolean;
@@ -40,7 +40,7 @@ export interface ElemMatchNode {
 }
 
 /** A condition without any structure a planner could use: `$expr`, `$alwaysFalse`, `$sampleRate`. */
-export interface OpaqueNode {
+interface OpaqueNode {
   readonly kind: 'opaque';
   matches(doc: Doc, details?: MatchDetails): boolean;
 }

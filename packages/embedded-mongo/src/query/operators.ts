@@ -58,7 +58,7 @@ export function parseOperator(path: string, name: string, operand: Value, spread
   }
 }
 
-export function truthy(value: Value | undefined): boolean {
+function truthy(value: Value | undefined): boolean {
   if (value === undefined || value === null || value === false) return false;
   if (isNumeric(value)) return toDouble(value) !== 0;
   return !(typeof value === 'object' && 'name' in value && value.name === 'undefined');

@@ -6,12 +6,14 @@ import { Store } from '../storage/database.ts';
 import type { Journal } from '../storage/journal.ts';
 import { Cursors } from './cursors.ts';
 import { Retries, retryKeyOf } from './retries.ts';
+import { TtlMonitor } from './ttl.ts';
 
 /** The server's state, and the one way in which commands get at it. */
 export class Engine {
   readonly store = new Store();
   readonly cursors = new Cursors();
   readonly retries = new Retries();
+  readonly ttl = new TtlMonitor(this);
   readonly startedAt = Date.now();
   readonly version = '8.0.0';
   readonly replicaSet: string;
@@ -56,8 +58,13 @@ export class Engine {
       );
     }
     const retry = entry.writes ? retryKeyOf(command) : undefined;
-    const repeated = retry === undefined ? undefined : this.retries.repeated(retry);
-    if (repeated !== undefined) return this.acknowledged(command, repeated);
+    if (retry !== undefined) {
+      // A client that gave up waiting sends the write again while it is still running.
+      const running = this.retries.running(retry);
+      if (running !== undefined) return running;
+      const repeated = this.retries.repeated(retry);
+      if (repeated !== undefined) return this.acknowledged(command, repeated);
+    }
     const context: CommandContext = { engine: this, command, name, database, connectionId };
     const finish = (reply: Doc): Doc | Promise<Doc> => {
       if (!entry.writes) return reply;
@@ -75,7 +82,10 @@ export class Engine {
       if (result instanceof Doc) return finish(result);
       const step = result.next();
       if (step.done === true) return finish(step.value);
-      return this.continueLater(result, finish, fail);
+      const deadline = deadlineOf(command);
+      const later = this.continueLater(result, deadline, finish, fail);
+      if (retry !== undefined) this.retries.started(retry, later);
+      return later;
     } catch (error) {
       return fail(error);
     }
@@ -84,6 +94,7 @@ export class Engine {
   /** Gives the event loop a turn before each further slice of a long command. */
   private async continueLater(
     running: Running,
+    deadline: number,
     finish: (reply: Doc) => Doc | Promise<Doc>,
     fail: (error: unknown) => Doc | Promise<Doc>,
   ): Promise<Doc> {
@@ -92,6 +103,9 @@ export class Engine {
         // What this slice changed belongs to one commit; the next slice begins another.
         this.store.recorder.commit();
         await new Promise<void>((resume) => setImmediate(resume));
+        if (performance.now() > deadline) {
+          throw new MongoError(ErrorCode.MaxTimeMSExpired, 'operation exceeded time limit');
+        }
         const step = running.next();
         if (step.done === true) return finish(step.value);
       }
@@ -107,9 +121,17 @@ export class Engine {
   }
 
   async close(): Promise<void> {
+    this.ttl.stop();
     this.cursors.close();
     await this.journal?.close();
   }
+}
+
+/** `maxTimeMS` counts from the start of the command; it is looked at whenever the command lets others run. */
+function deadlineOf(command: Doc): number {
+  const limit = command.get('maxTimeMS');
+  const ms = isNumeric(limit) ? toDouble(limit) : 0;
+  return ms > 0 ? performance.now() + ms : Number.POSITIVE_INFINITY;
 }
 
 /** `w: 'majority'` and `j: true` promise that the write survives a loss of power. */

@@ -15,6 +15,18 @@ const MAX_SESSIONS = 10_000;
  */
 export class Retries {
   private readonly sessions = new Map<string, { number: bigint; reply: Doc }>();
+  private readonly inProgress = new Map<string, Promise<Doc>>();
+
+  running({ session, number }: RetryKey): Promise<Doc> | undefined {
+    return this.inProgress.get(`${session}${number}`);
+  }
+
+  /** Notes a write that takes several slices, until it is done. */
+  started({ session, number }: RetryKey, reply: Promise<Doc>): void {
+    const key = `${session}${number}`;
+    this.inProgress.set(key, reply);
+    reply.finally(() => this.inProgress.delete(key)).catch(() => {});
+  }
 
   /** The reply of an earlier attempt, if this is a repetition. */
   repeated({ session, number }: RetryKey): Doc | undefined {

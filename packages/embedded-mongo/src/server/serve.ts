@@ -1,7 +1,6 @@
 import { openFolder } from '../storage/recovery.ts';
 import { WireServer } from '../wire/server.ts';
 import { Engine } from './engine.ts';
-import { TtlMonitor } from './ttl.ts';
 
 export interface ServeOptions {
   readonly host: string;
@@ -22,7 +21,6 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const engine = new Engine(options.replicaSet);
   engine.host = options.host;
   if (options.dataDir !== undefined) openFolder(engine, options.dataDir, giveUp);
-  const ttl = new TtlMonitor(engine);
   const wire = new WireServer(engine);
   try {
     engine.port = await wire.listen(options.port, options.host);
@@ -30,11 +28,10 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     await engine.close();
     throw new Error(listenMessage(error, options));
   }
-  ttl.start();
+  engine.ttl.start();
   return {
     port: engine.port,
     async stop() {
-      ttl.stop();
       await wire.close();
       await engine.close();
     },

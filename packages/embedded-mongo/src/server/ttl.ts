@@ -13,6 +13,7 @@ const PER_TURN = 500;
 
 /** Removes documents whose time is over, by the TTL indexes. */
 export class TtlMonitor {
+  intervalMs = DEFAULT_INTERVAL_MS;
   private readonly engine: Engine;
   private timer: NodeJS.Timeout | undefined;
 
@@ -20,12 +21,14 @@ export class TtlMonitor {
     this.engine = engine;
   }
 
-  start(intervalMs = DEFAULT_INTERVAL_MS): void {
+  start(intervalMs = this.intervalMs): void {
+    this.intervalMs = intervalMs;
+    this.schedule(intervalMs);
+  }
+
+  private schedule(delayMs: number): void {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      const more = this.pass();
-      this.start(more ? 0 : intervalMs);
-    }, intervalMs).unref();
+    this.timer = setTimeout(() => this.schedule(this.pass() ? 0 : this.intervalMs), delayMs).unref();
   }
 
   stop(): void {

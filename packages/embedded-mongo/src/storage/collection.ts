@@ -1,23 +1,18 @@
 import type BTree from 'sorted-btree';
 import { encodeDocument } from '../bson/encode.ts';
-import { Binary, Doc, Double, ObjectId, type Value } from '../bson/values.ts';
+import { Binary, Doc, Double, ObjectId, Regex, type Value } from '../bson/values.ts';
 import { ErrorCode, MongoError } from '../errors.ts';
 import { Index, type IndexSpec, newTree } from '../indexes/index.ts';
 import type { GeneratedKeys } from '../indexes/key-generator.ts';
 import { Matcher } from '../query/match.ts';
 import type { Recorder } from './recorder.ts';
 
-export const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
+const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
 
 /** One document in its collection. Documents are immutable: an update puts another under the same record id. */
 export interface Stored {
   readonly recordId: number;
   readonly doc: Doc;
-}
-
-/** A consistent view for a scan that lets other commands run in between. */
-export interface CollectionView {
-  readonly records: BTree<number, Doc>;
 }
 
 interface IndexChange {
@@ -30,7 +25,7 @@ interface IndexChange {
  * The records of one collection and its indexes. Every method does its whole work at once or throws before it has
  * changed anything; each change is handed to the recorder in the same breath.
  */
-export class Collection implements CollectionView {
+export class Collection {
   readonly id: number;
   readonly uuid: Binary;
   namespace: string;
@@ -84,7 +79,7 @@ export class Collection implements CollectionView {
   /** Puts `after` in the place of the record's document. */
   replace(recordId: number, before: Doc, after: Doc, validate = true): void {
     checkStorable(after);
-    if (validate) this.validate(after);
+    if (validate) this.validate(after, before);
     const changes = this.planChanges(before, after, recordId);
     this.apply(changes, recordId);
     this.dataBytes -= encodeDocument(before).length;
@@ -146,8 +141,11 @@ export class Collection implements CollectionView {
     }
   }
 
-  private validate(doc: Doc): void {
+  private validate(doc: Doc, before?: Doc): void {
     if (this.validator === undefined || this.validator.matches(doc)) return;
+    const isModerate = this.options.get('validationLevel') === 'moderate';
+    // Documents that were invalid before may stay so.
+    if (isModerate && before !== undefined && !this.validator.matches(before)) return;
     if (this.options.get('validationAction') === 'warn' || this.options.get('validationLevel') === 'off') return;
     throw new MongoError(ErrorCode.DocumentValidationFailure, 'Document failed validation', {
       errInfo: Doc.of({
@@ -222,6 +220,9 @@ function checkStorable(doc: Doc): void {
   const id = doc.get('_id');
   if (Array.isArray(id)) {
     throw new MongoError(ErrorCode.InvalidIdField, "The '_id' value cannot be of type array");
+  }
+  if (id instanceof Regex) {
+    throw new MongoError(ErrorCode.InvalidIdField, "The '_id' value cannot be of type regex");
   }
   const size = encodeDocument(doc).length;
   if (size > MAX_DOCUMENT_BYTES) {

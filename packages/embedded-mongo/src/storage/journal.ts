@@ -162,7 +162,7 @@ export class Journal implements Recorder {
   }
 }
 
-export function writeFully(fd: number, bytes: Buffer): void {
+function writeFully(fd: number, bytes: Buffer): void {
   let written = 0;
   while (written < bytes.length) written += writeSync(fd, bytes, written, bytes.length - written);
 }

@@ -3,9 +3,9 @@ import { BsonWriter } from '../bson/encode.ts';
 import { Doc, type Value } from '../bson/values.ts';
 
 /** MongoDB wire protocol: reference/mongodb-wire-protocol. */
-export const OP_REPLY = 1;
-export const OP_QUERY = 2004;
-export const OP_MSG = 2013;
+const OP_REPLY = 1;
+const OP_QUERY = 2004;
+const OP_MSG = 2013;
 export const HEADER_BYTES = 16;
 export const MAX_MESSAGE_BYTES = 48_000_000;
 
