@@ -92,8 +92,14 @@ export class Journal implements Recorder {
     });
   }
 
-  /** Hands everything that is queued to the system, which keeps it when this process dies. */
   private write(): void {
+    this.writeQueued();
+    if (!this.syncing) this.sync();
+    this.onWritten();
+  }
+
+  /** Hands everything that is queued to the system, which keeps it when this process dies. */
+  private writeQueued(): void {
     const waiting = this.waiting;
     this.waiting = [];
     try {
@@ -113,8 +119,6 @@ export class Journal implements Recorder {
       if (sync) this.unsynced.push(waiter);
       else waiter.resolve();
     }
-    if (!this.syncing) this.sync();
-    this.onWritten();
   }
 
   private sync(): void {
@@ -129,6 +133,8 @@ export class Journal implements Recorder {
         if (error === null) waiter.resolve();
         else waiter.reject(error);
       }
+      // A busy server always has the next sync waiting: compaction gets its chance in between.
+      this.onWritten();
       this.sync();
     });
   }
@@ -140,11 +146,13 @@ export class Journal implements Recorder {
     this.onFailure(error);
   }
 
-  /** Continues in another file, after all that was committed before is safely in the old one. */
+  /** Continues in another file, after all that was committed before is safely in the old one. No sync may be running. */
   switchTo(fd: number): void {
     this.commit();
-    this.write();
+    this.writeQueued();
     fsyncSync(this.fd);
+    for (const waiter of this.unsynced) waiter.resolve();
+    this.unsynced = [];
     closeSync(this.fd);
     this.fd = fd;
     this.bytes = FILE_HEADER_BYTES;
