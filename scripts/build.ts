@@ -93,6 +93,7 @@ async function buildWorker(folder: string): Promise<string> {
       CI: 'true',
       WRANGLER_HIDE_BANNER: 'true',
       WRANGLER_SEND_METRICS: 'false',
+      WRANGLER_WRITE_LOGS: 'false',
       CLOUDFLARE_CF_FETCH_ENABLED: 'false',
     });
     if (status !== 0)
