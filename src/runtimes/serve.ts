@@ -23,6 +23,9 @@ export interface Serving {
 /** Milliseconds after which a shutdown that hangs is cut off. */
 const SHUTDOWN_DEADLINE_MS = 25_000;
 
+/** Milliseconds after which another signal means that somebody does not want to wait. */
+const IMPATIENCE_MS = 2_000;
+
 /** Serves the API and, unless the environment says otherwise, works on generations. */
 export async function serve(options: { env: Env; mongodbUri: string; log: Log; listen: Listen }): Promise<Serving> {
   const { env, log, listen } = options;
@@ -74,12 +77,18 @@ export function processLog(env: Env): Log {
   return createLog({ level: env.logLevel, write: (line) => process.stderr.write(`${line}\n`) });
 }
 
-/** Ends the process cleanly at the first SIGINT or SIGTERM; a second one does not wait. */
+/**
+ * Ends the process cleanly at the first SIGINT or SIGTERM. One that comes seconds later does not wait; one that comes
+ * sooner is the same one, which a terminal sends to the whole group and npm hands on besides.
+ */
 export function endOnSignal(log: Log, stop: () => Promise<void>): void {
-  let ending = false;
+  let endingSince: number | undefined;
   const end = (signal: NodeJS.Signals) => {
-    if (ending) process.exit(1);
-    ending = true;
+    if (endingSince !== undefined) {
+      if (performance.now() - endingSince > IMPATIENCE_MS) process.exit(1);
+      return;
+    }
+    endingSince = performance.now();
     log.info('ending', { signal });
     setTimeout(() => process.exit(1), SHUTDOWN_DEADLINE_MS).unref();
     stop().then(

@@ -15,11 +15,11 @@ const nothingSet = () => ({ NODE_ENV: undefined, MONGODB_URI: undefined, ARTIFEX
 
 /** What `npm start` has printed, once it has printed all of it. */
 async function started() {
-  const process = startProcess('node', ['scripts/run.mjs', 'start'], nothingSet());
-  const line = (pattern: RegExp) => process.waitFor((text) => pattern.exec(text)?.[0]);
+  const server = startProcess('node', ['scripts/run.mjs', 'start'], nothingSet());
+  const line = (pattern: RegExp) => server.waitFor((text) => pattern.exec(text)?.[0]);
   const list = await line(/^curl .*limit=1.*$/);
   return {
-    ...process,
+    ...server,
     create: await line(/^curl -s -X POST .*$/),
     list,
     url: (await line(/http:\/\/127\.0\.0\.1:\d+$/)).replace(/^.*http/, 'http'),
@@ -66,6 +66,17 @@ describe('npm start with nothing set', () => {
   }
 });
 
+describe('Ctrl-C in a terminal', () => {
+  it('reaches every process of the group and some of them twice, and still ends cleanly', async () => {
+    const server = startProcess('node', ['scripts/run.mjs', 'start'], nothingSet(), { detached: true });
+    await server.waitFor((line) => /^curl .*limit=1/.exec(line)?.[0]);
+    process.kill(-(server.child.pid ?? 0), 'SIGINT');
+    await server.gone;
+    expect(server.child.exitCode).toBe(0);
+    expect(server.output.filter((line) => line.includes('"msg":"stopped"'))).toHaveLength(1);
+  });
+});
+
 describe('a bad environment', () => {
   it.each([
     [{ NODE_ENV: 'staging' }, /NODE_ENV/],
@@ -73,24 +84,24 @@ describe('a bad environment', () => {
     [{ PORT: 'eighty' }, /PORT/],
     [{ NODE_ENV: 'production' }, /MONGODB_URI/],
   ])('%j ends npm start with one clear line and a non-zero status', async (env, words) => {
-    const process = startProcess('node', ['scripts/run.mjs', 'start'], { ...nothingSet(), ...env });
-    await process.gone;
-    expect(process.child.exitCode).not.toBe(0);
-    expect(process.output.filter((line) => words.test(line))).toHaveLength(1);
-    expect(process.output.join('\n')).not.toMatch(/^\s+at /m);
+    const server = startProcess('node', ['scripts/run.mjs', 'start'], { ...nothingSet(), ...env });
+    await server.gone;
+    expect(server.child.exitCode).not.toBe(0);
+    expect(server.output.filter((line) => words.test(line))).toHaveLength(1);
+    expect(server.output.join('\n')).not.toMatch(/^\s+at /m);
   });
 
   it('a database that is out of reach is none: the server starts, says so, and answers 503', async () => {
-    const process = startProcess('node', ['scripts/run.mjs', 'start'], {
+    const server = startProcess('node', ['scripts/run.mjs', 'start'], {
       ...nothingSet(),
       MONGODB_URI: 'mongodb://127.0.0.1:9/artifex?serverSelectionTimeoutMS=300',
     });
-    const url = await process.waitFor((line) => /"url":"(http[^"]+)"/.exec(line)?.[1]);
-    await process.waitFor((line) => (line.includes('out of reach') ? line : undefined));
+    const url = await server.waitFor((line) => /"url":"(http[^"]+)"/.exec(line)?.[1]);
+    await server.waitFor((line) => (line.includes('out of reach') ? line : undefined));
     const health = await fetch(`${url}/healthz`);
     const ready = await fetch(`${url}/readyz`);
     expect([health.status, ready.status]).toEqual([200, 503]);
     expect(await ready.json()).toMatchObject({ code: 'unavailable' });
-    expect(await process.end()).toBe(0);
+    expect(await server.end()).toBe(0);
   });
 });

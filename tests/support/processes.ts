@@ -37,9 +37,15 @@ export async function startServer(runtime: Runtime, env: Record<string, string>)
 }
 
 /** A process whose lines can be waited for. */
-export function startProcess(bin: string, args: string[], env: Record<string, string | undefined>) {
-  const child = spawn(bin.includes('/') ? bin : join(BIN, bin), args, {
+export function startProcess(
+  bin: string,
+  args: string[],
+  env: Record<string, string | undefined>,
+  { detached = false } = {},
+) {
+  const child = spawn(bin, args, {
     cwd: ROOT,
+    detached,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: `${BIN}:${process.env['PATH']}`, HOME: process.env['HOME'], PORT: '0', NODE_ENV: 'test', ...env },
   });
