@@ -103,7 +103,7 @@ async function open(connection: Connection, uri: string): Promise<void> {
  * Awaited before anything is written: an insert that comes before its unique index leaves a double that the index then refuses to
  * be built over.
  */
-async function initModels(connection: Connection): Promise<void> {
+export async function initModels(connection: Connection): Promise<void> {
   for (const model of Object.values(connection.models)) {
     await model.createCollection();
     await model.createIndexes();

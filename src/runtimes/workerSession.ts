@@ -1,5 +1,5 @@
 import mongoose, { type Connection } from 'mongoose';
-import { CONNECTION_OPTIONS } from '../config/database.ts';
+import { CONNECTION_OPTIONS, initModels } from '../config/database.ts';
 import type { Env } from '../config/env.ts';
 import { errorFields, type Log } from '../config/log.ts';
 import { systemClock } from '../domain/clock.ts';
@@ -61,9 +61,6 @@ export function openWorkerSession(env: Env, mongodbUri: string, log: Log): Worke
 
 async function buildIndexesOnce(connection: Connection): Promise<void> {
   if (areIndexesBuilt) return;
-  for (const model of Object.values(connection.models)) {
-    await model.createCollection();
-    await model.createIndexes();
-  }
+  await initModels(connection);
   areIndexesBuilt = true;
 }

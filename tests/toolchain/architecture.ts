@@ -49,15 +49,6 @@ export const PARTS: Readonly<Record<string, readonly string[]>> = {
 /** Files beside `src` that a part may read. */
 const OUTSIDE: Readonly<Record<string, readonly string[]>> = { routes: ['package.json'] };
 
-export interface Exception {
-  file: string;
-  imports: string;
-  because: string;
-}
-
-/** What goes against the table for now, to be mended rather than copied. One that is no longer needed is a breach itself. */
-const EXCEPTIONS: readonly Exception[] = [];
-
 /** Entry points pass the environment to `readEnv`; `connectDB()` without options does so by its specification. */
 const ENVIRONMENT_READERS = new Set(['src/runtimes/serve.ts', 'src/config/database.ts']);
 
@@ -69,24 +60,19 @@ const DATABASE_FOLDER = 'packages/embedded-mongo/';
  *
  * @param sources the text of every TypeScript file under `src` and `packages`, by its path from the root, with `/`
  */
-export function breachesOf(sources: ReadonlyMap<string, string>, exceptions: readonly Exception[] = EXCEPTIONS) {
-  const needed = new Set<Exception>();
+export function breachesOf(sources: ReadonlyMap<string, string>): string[] {
   const breaches: string[] = [];
   for (const [file, source] of sources) {
     for (const { line, specifier } of importsOf(file, source)) {
       const problem = importProblem(file, specifier, sources);
-      if (problem === null) continue;
-      const exception = exceptions.find((one) => one.file === file && one.imports === pathOf(file, specifier ?? ''));
-      if (exception) needed.add(exception);
-      else breaches.push(`${file}:${line}: ${problem}`);
+      if (problem !== null) breaches.push(`${file}:${line}: ${problem}`);
     }
     if (!file.startsWith('src/') || ENVIRONMENT_READERS.has(file)) continue;
     for (const line of environmentReadsOf(file, source)) {
       breaches.push(`${file}:${line}: only entry points read the environment; take what you need from Env`);
     }
   }
-  const idle = exceptions.filter((exception) => !needed.has(exception));
-  return [...breaches, ...idle.map(({ file, imports }) => `${file}: the exception for ${imports} is not needed`)];
+  return breaches;
 }
 
 function importProblem(file: string, specifier: string | null, sources: ReadonlyMap<string, string>): string | null {
