@@ -76,7 +76,7 @@ export interface ImageGeneration extends SoftDeletable {
   failedAt?: Date;
   /** Absent until the credits have been taken; workers claim only what is charged. */
   charge?: GenerationCharge;
-  /** Since when a worker may claim it; present exactly while it is pending and charged. */
+  /** Since when it waits for a worker; present exactly while it is pending and charged. */
   availableAt?: Date;
   lease?: Lease;
   attempts: number;

@@ -1,6 +1,7 @@
 import type { Types } from 'mongoose';
 import { ArtifexError } from '../domain/errors.ts';
 import { GENERATION_LIMITS, type ImageGenerationType } from '../domain/generation.ts';
+import { CLOCK_TOLERANCE_MS } from '../domain/ledger.ts';
 import type { ImageGeneration, OutputImage } from '../models/ImageGeneration.ts';
 import { generationsOf } from './collections.ts';
 import { generationNotFound, owedRefund } from './generations.ts';
@@ -28,7 +29,7 @@ export async function claimGeneration(store: Store, { workerId, leaseSeconds, ty
     attemptStartedAt: now,
   };
   const claimed = await generationsOf(store).findOneAndUpdate(
-    { availableAt: { $lte: now }, status: 'pending', ...(types && { type: { $in: [...types] } }) },
+    { availableAt: { $exists: true }, status: 'pending', ...(types && { type: { $in: [...types] } }) },
     {
       $set: { status: 'processing', lease, startedAt: now, updatedAt: now },
       $inc: { attempts: 1 },
@@ -157,6 +158,8 @@ export async function releaseLease(store: Store, id: Types.ObjectId, token: stri
 export async function endStalledAttempts(store: Store): Promise<number> {
   const now = store.clock.now();
   const maxAge = GENERATION_LIMITS.maxAttemptSeconds;
+  // A lease beyond the longest that can be had now is of a clock that has been set back since.
+  const longestLease = secondsFrom(now, GENERATION_LIMITS.maxLeaseSeconds + CLOCK_TOLERANCE_MS / 1000);
   const oldAge = { $add: ['$lease.attemptStartedAt', maxAge * 1000] };
   const hung = await generationsOf(store).updateMany(
     {
@@ -167,7 +170,7 @@ export async function endStalledAttempts(store: Store): Promise<number> {
     failed(now, 'The attempt took too long and was given up.'),
   );
   const dead = await generationsOf(store).updateMany(
-    { 'lease.expiresAt': { $lte: now }, status: 'processing' },
+    { $or: [{ 'lease.expiresAt': { $lte: now } }, { 'lease.expiresAt': { $gt: longestLease } }], status: 'processing' },
     attemptEnded(now, 'The worker was lost in every attempt.'),
   );
   return hung.modifiedCount + dead.modifiedCount;

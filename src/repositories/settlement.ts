@@ -1,5 +1,5 @@
 import type { Types } from 'mongoose';
-import { KEY_RETENTION_MS, type LedgerKind } from '../domain/ledger.ts';
+import { CLOCK_TOLERANCE_MS, KEY_RETENTION_MS, type LedgerKind } from '../domain/ledger.ts';
 import type { ImageGeneration } from '../models/ImageGeneration.ts';
 import type { LedgerEntry } from '../models/LedgerEntry.ts';
 import type { OpenEntry, User } from '../models/User.ts';
@@ -35,10 +35,14 @@ export async function settle(store: Store, userIds: readonly Types.ObjectId[]): 
   return open.length;
 }
 
-/** The accounts whose sweep is due at `now`, the oldest first. */
+/**
+ * Accounts whose sweep was due at `dueBy`, the oldest first. One that is due later than any sweep can be ordered now is of a
+ * clock that has been set back since, and is taken too.
+ */
 export async function accountsToSettle(store: Store, dueBy: Date): Promise<Types.ObjectId[]> {
+  const latest = new Date(store.clock.now().getTime() + KEY_RETENTION_MS + CLOCK_TOLERANCE_MS);
   const due = await usersOf(store)
-    .find({ sweepAt: { $lte: dueBy } }, { projection: { _id: 1 } })
+    .find({ $or: [{ sweepAt: { $lte: dueBy } }, { sweepAt: { $gt: latest } }] }, { projection: { _id: 1 } })
     .sort({ sweepAt: 1 })
     .limit(SETTLEMENT_BATCH)
     .toArray();

@@ -3,8 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { createLog } from '@/config/log.ts';
 import { post } from '@/repositories/accounts.ts';
 import { ledgerOf, usersOf } from '@/repositories/collections.ts';
+import { claimGeneration } from '@/repositories/queue.ts';
 import { accountsToSettle, settle } from '@/repositories/settlement.ts';
 import { consumeQuota } from '@/workflows/consumeQuota.ts';
+import { createGeneration } from '@/workflows/createGeneration.ts';
 import { sweep } from '@/workflows/sweep.ts';
 import { verifyLedger } from '@/workflows/verifyLedger.ts';
 import { contextOf } from '../support/context.ts';
@@ -79,6 +81,19 @@ describe('a sweep', () => {
     expect(await sweep(ctx)).toMatchObject({ entriesSettled: 0 });
     store.clock.advance(2_000);
     expect(await sweep(ctx)).toMatchObject({ entriesSettled: 1 });
+  });
+
+  it('finishes also what a process left whose clock ran far ahead', async () => {
+    const _id = await signUp(store);
+    const before = store.clock.now();
+    store.clock.advance(40 * 86_400_000);
+    await createGeneration(ctx, { _id }, { type: 'text-to-image', prompt: 'A bay' });
+    const claimed = await claimGeneration(ctx, { workerId: 'w', leaseSeconds: 60 });
+    store.clock.set(before);
+    await sweep(ctx, 0);
+    expect((await readUser(store, _id)).openEntries).toEqual({});
+    const again = await claimGeneration(ctx, { workerId: 'w', leaseSeconds: 60 });
+    expect(again?._id).toEqual(claimed?._id);
   });
 
   it('works through more accounts than one batch holds', async () => {
