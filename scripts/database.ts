@@ -14,21 +14,41 @@ export interface Database {
 
 const DATABASE_NAME = 'artifex';
 const PROBE_MS = 1_000;
+/** Milliseconds to wait for a data folder that another process holds. */
+const PATIENCE_MS = 5_000;
+const RETRY_MS = 100;
 
 /**
  * The database of the environment; without `MONGODB_URI`, the embedded one of the data folder: the one that another process of
  * the same folder runs already, else one of our own.
  *
- * @throws {EnvironmentError} in production without `MONGODB_URI`
+ * @throws {EnvironmentError} in production without `MONGODB_URI`, or when the embedded database cannot start
  */
 export async function openDatabase(env: Env): Promise<Database> {
   if (env.mongodbUri !== undefined) return { uri: env.mongodbUri, isEmbedded: false, stop: async () => {} };
   if (env.isProduction) throw new EnvironmentError('MONGODB_URI is missing: the embedded database is for development');
   await mkdir(env.dataDir, { recursive: true });
   const note = join(env.dataDir, 'database.address');
-  const running = await runningAddress(note);
-  if (running) return { uri: running, isEmbedded: true, stop: async () => {} };
-  const server = await startEmbeddedMongo({ dataDir: join(env.dataDir, 'db') });
+  const giveUpAt = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const running = await runningAddress(note);
+    if (running) return { uri: running, isEmbedded: true, stop: async () => {} };
+    try {
+      return await startDatabase(env.dataDir, note);
+    } catch (error) {
+      // The folder of a process that was killed is free a moment later; one that starts just now will note its address.
+      if (performance.now() > giveUpAt) {
+        throw new EnvironmentError(
+          `ARTIFEX_DATA_DIR is ${env.dataDir}: ${error instanceof Error ? error.message : 'the database cannot start'}`,
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+}
+
+async function startDatabase(dataDir: string, note: string): Promise<Database> {
+  const server = await startEmbeddedMongo({ dataDir: join(dataDir, 'db') });
   const uri = server.uriFor(DATABASE_NAME);
   await writeFile(note, uri);
   return {

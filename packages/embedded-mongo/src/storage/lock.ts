@@ -63,7 +63,8 @@ function isRunning(pid: number): boolean {
   if (!Number.isInteger(pid) || pid <= 0) return false;
   try {
     process.kill(pid, 0);
-    return true;
+    // A killed process whose parent does not ask for its end stays in the table, and holds nothing any more.
+    return !['Z', 'X'].includes(fieldsOf(pid)[STATE] ?? '');
   } catch (error) {
     return isCode(error, 'EPERM');
   }
@@ -71,11 +72,20 @@ function isRunning(pid: number): boolean {
 
 /** When a process started, in the kernel's ticks; 0 where the system does not tell. */
 function startOf(pid: number): number {
+  return Number(fieldsOf(pid)[START_TIME]) || 0;
+}
+
+/** Places in /proc/PID/stat behind the command, counted from 0 (proc_pid_stat(5)). */
+const STATE = 0;
+const START_TIME = 19;
+
+/** What the kernel says of a process, behind its command, which may hold anything; empty where the system does not tell. */
+function fieldsOf(pid: number): string[] {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]) || 0;
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   } catch {
-    return 0;
+    return [];
   }
 }
 
