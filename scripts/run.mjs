@@ -1,5 +1,6 @@
-// The way into every npm script, which says `exec` so that signals to npm reach this process and no shell between. Plain JavaScript and no packages, since it has to run on Node 20 before anything is
-// installed: it installs what is missing, then hands over to the task on its own runtime.
+// The way into every npm script; those say `exec`, so that signals to npm reach this process and no shell between. Plain
+// JavaScript and no packages, since it has to run on Node 20 before anything is installed: it installs what is missing, then
+// hands over to the task on its own runtime.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';

@@ -66,14 +66,32 @@ describe('npm start with nothing set', () => {
   }
 });
 
-describe('Ctrl-C in a terminal', () => {
-  it('reaches every process of the group and some of them twice, and still ends cleanly', async () => {
-    const server = startProcess('node', ['scripts/run.mjs', 'start'], nothingSet(), { detached: true });
+describe('a signal', () => {
+  it.each<[string, string[], NodeJS.Signals, 'process' | 'group']>([
+    ['Ctrl-C in a terminal', ['node', 'scripts/run.mjs', 'start'], 'SIGINT', 'group'],
+    ['a process manager that ends the group', ['npm', 'start'], 'SIGTERM', 'group'],
+    ['a process manager that ends npm', ['npm', 'start'], 'SIGTERM', 'process'],
+    ['a process manager that ends bun run', ['bun', 'run', 'start'], 'SIGTERM', 'process'],
+  ])('of %s ends everything cleanly, the database last', async (_, [bin = '', ...args], signal, whom) => {
+    const server = startProcess(bin, args, nothingSet(), { detached: true });
     await server.waitFor((line) => /^curl .*limit=1/.exec(line)?.[0]);
-    process.kill(-(server.child.pid ?? 0), 'SIGINT');
-    await server.gone;
-    expect(server.child.exitCode).toBe(0);
+    const pid = server.child.pid ?? 0;
+    process.kill(whom === 'group' ? -pid : pid, signal);
+    await server.closed;
     expect(server.output.filter((line) => line.includes('"msg":"stopped"'))).toHaveLength(1);
+    expect(server.output.join('\n')).not.toMatch(/"level":"error"|shutdown failed/);
+  });
+
+  it('that kills everything at once lets the next start go on', async () => {
+    const server = startProcess('npm', ['start'], nothingSet(), { detached: true });
+    const create = await server.waitFor((line) => /^curl -s -X POST .*$/.exec(line)?.[0]);
+    const { id } = JSON.parse((await run('sh', ['-c', create])).stdout);
+    process.kill(-(server.child.pid ?? 0), 'SIGKILL');
+    await server.gone;
+    const next = await started();
+    const { data } = JSON.parse((await run('sh', ['-c', next.list])).stdout);
+    expect(data[0]).toMatchObject({ id });
+    expect(await next.end()).toBe(0);
   });
 });
 

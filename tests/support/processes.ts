@@ -52,6 +52,7 @@ export function startProcess(
   const output: string[] = [];
   const watchers = new Set<(line: string) => void>();
   const gone = once(child, 'exit');
+  const closed = once(child, 'close');
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream }).on('line', (line) => {
       output.push(line);
@@ -88,6 +89,8 @@ export function startProcess(
     output,
     waitFor,
     gone,
+    /** When nobody writes any more: also the processes that it has started are gone. */
+    closed,
     kill: async () => {
       await signal('SIGKILL');
     },

@@ -27,9 +27,9 @@ try {
   process.stdin.on('end', stop);
   process.stdin.on('close', stop);
   process.stdin.resume();
-  process.on('SIGTERM', stop);
-  // Ctrl-C reaches the whole group of processes; the parent decides when the database ends.
-  process.on('SIGINT', () => {});
+  // Ctrl-C and process managers reach the whole group of processes; the parent, which may still have to write, decides when
+  // the database ends.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
   report({ port: serving.port });
 } catch (error) {
   report({ error: error instanceof Error ? error.message : String(error) });
