@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const BIN = join(ROOT, 'node_modules', '.bin');
+/** Milliseconds between two looks at whether npm still lives. */
+const ORPHAN_CHECK_MS = 250;
 /** Remembers for which lock file `node_modules` was installed. */
 const STAMP = join(ROOT, 'node_modules', '.installed-for');
 
@@ -73,5 +75,8 @@ function handOver([bin, ...fixed], extra) {
   // A terminal sends Ctrl-C to the whole group, a process manager a signal to this process alone: the child gets it either
   // way, and this process ends when the child has.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  // Where npm was killed, nobody is left who would end the task.
+  const parent = process.ppid;
+  setInterval(() => process.ppid !== parent && child.kill('SIGTERM'), ORPHAN_CHECK_MS).unref();
   child.on('exit', (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
 }

@@ -82,6 +82,14 @@ describe('a signal', () => {
     expect(server.output.join('\n')).not.toMatch(/"level":"error"|shutdown failed/);
   });
 
+  it('that kills npm alone ends the rest cleanly', async () => {
+    const server = startProcess('npm', ['start'], nothingSet(), { detached: true });
+    await server.waitFor((line) => /^curl .*limit=1/.exec(line)?.[0]);
+    server.child.kill('SIGKILL');
+    await server.closed;
+    expect(server.output.filter((line) => line.includes('"msg":"stopped"'))).toHaveLength(1);
+  });
+
   it('that kills everything at once lets the next start go on', async () => {
     const server = startProcess('npm', ['start'], nothingSet(), { detached: true });
     const create = await server.waitFor((line) => /^curl -s -X POST .*$/.exec(line)?.[0]);
