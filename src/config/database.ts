@@ -24,26 +24,36 @@ export interface ConnectionInfo {
   models: string[];
 }
 
-const POOL_SIZE = 32;
 const FIRST_RETRY_MS = 200;
 const LONGEST_RETRY_MS = 5_000;
 
 /**
- * How every connection of Artifex behaves. An acknowledged write is on a majority of the members and no read sees what
- * could be rolled back (https://www.mongodb.com/docs/manual/reference/write-concern/); a command that finds no connection fails at
- * once instead of waiting in a buffer, so that a request can answer 503.
+ * What holds for every connection of Artifex, whatever its address says. An acknowledged write is on a majority of the
+ * members and no read sees what could be rolled back (https://www.mongodb.com/docs/manual/reference/write-concern/); a command that
+ * finds no connection fails at once instead of waiting in a buffer, so that a request can answer 503.
  */
-export const CONNECTION_OPTIONS = {
+const FIXED_OPTIONS = {
   bufferCommands: false,
   autoIndex: false,
   autoCreate: false,
-  maxPoolSize: POOL_SIZE,
-  serverSelectionTimeoutMS: 3_000,
-  socketTimeoutMS: 20_000,
   writeConcern: { w: 'majority' },
   readConcern: { level: 'majority' },
+} as const satisfies mongoose.ConnectOptions;
+
+/** What an address may say otherwise. */
+const DEFAULT_OPTIONS = {
+  maxPoolSize: 32,
+  serverSelectionTimeoutMS: 3_000,
+  socketTimeoutMS: 20_000,
   appName: 'artifex',
 } as const satisfies mongoose.ConnectOptions;
+
+/** How to connect to that address: what it says itself stands, since the driver would let these options win. */
+export function connectionOptions(uri: string): mongoose.ConnectOptions {
+  const said = [...new URLSearchParams(uri.split('?')[1] ?? '').keys()].map((name) => name.toLowerCase());
+  const defaults = Object.entries(DEFAULT_OPTIONS).filter(([name]) => !said.includes(name.toLowerCase()));
+  return { ...Object.fromEntries(defaults), ...FIXED_OPTIONS };
+}
 
 /**
  * Connects and builds collections and indexes: when this resolves, every unique key is guarded. While the database is out of
@@ -95,8 +105,8 @@ function addressFromEnvironment(): string {
 
 async function open(connection: Connection, uri: string): Promise<void> {
   if (connection.readyState === mongoose.ConnectionStates.connected) return;
-  if (connection === mongoose.connection) await mongoose.connect(uri, CONNECTION_OPTIONS);
-  else await connection.openUri(uri, CONNECTION_OPTIONS);
+  if (connection === mongoose.connection) await mongoose.connect(uri, connectionOptions(uri));
+  else await connection.openUri(uri, connectionOptions(uri));
 }
 
 /**

@@ -1,5 +1,5 @@
 import mongoose, { type Connection } from 'mongoose';
-import { CONNECTION_OPTIONS, initModels } from '../config/database.ts';
+import { connectionOptions, initModels } from '../config/database.ts';
 import type { Env } from '../config/env.ts';
 import { errorFields, type Log } from '../config/log.ts';
 import { systemClock } from '../domain/clock.ts';
@@ -44,7 +44,7 @@ export function openWorkerSession(env: Env, mongodbUri: string, log: Log): Worke
     isPrepared: () => isPrepared,
     async connect() {
       try {
-        await connection.openUri(mongodbUri, { ...CONNECTION_OPTIONS, maxPoolSize: POOL_SIZE });
+        await connection.openUri(mongodbUri, { ...connectionOptions(mongodbUri), maxPoolSize: POOL_SIZE });
         await buildIndexesOnce(connection);
         isPrepared = true;
       } catch (error) {
