@@ -43,6 +43,11 @@ export const ErrorCode = {
   CommandOnShardedViewNotSupportedOnMongod: 169,
   InvalidIndexSpecificationOption: 197,
   NotImplemented: 238,
+  CommandNotSupportedOnView: 166,
+  OptionNotSupportedOnView: 167,
+  Overflow: 15,
+  ExceededMemoryLimit: 146,
+  QueryExceededMemoryLimitNoDiskUseAllowed: 292,
   BSONObjectTooLarge: 10334,
   DuplicateKey: 11000,
 } as const;

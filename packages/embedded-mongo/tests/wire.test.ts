@@ -134,7 +134,7 @@ describe('commands that are not there', () => {
     ['an unknown command', { foo: 1, $db: 'admin' }, 59, 'CommandNotFound'],
     ['a command without a database', { ping: 1 }, 40571, 'Location40571'],
     ['a bad namespace', { insert: '$x', documents: [{}], $db: 'a' }, 73, 'InvalidNamespace'],
-    ['a collation', { find: 'c', collation: { locale: 'en' }, $db: 'a' }, 238, 'NotImplemented'],
+    ['a collation of no locale', { find: 'c', collation: { locale: 'nowhere' }, $db: 'a' }, 2, 'BadValue'],
     ['a tailable cursor', { find: 'c', tailable: true, $db: 'a' }, 238, 'NotImplemented'],
     [
       'a text index',

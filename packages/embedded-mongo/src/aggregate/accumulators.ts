@@ -1,49 +1,93 @@
 import { divide } from '../bson/arithmetic.ts';
-import { compare } from '../bson/compare.ts';
 import { Sum } from '../bson/sum.ts';
 import { Doc, Double, isNumeric, toDouble, type Value } from '../bson/values.ts';
-import { MongoError } from '../errors.ts';
+import type { Ordering } from '../collation/ordering.ts';
+import { ErrorCode, MongoError } from '../errors.ts';
 import { isNullish } from '../expression/arguments.ts';
 import { compileExpression } from '../expression/compile.ts';
 import { mergeDocs } from '../expression/objects.ts';
-import type { Environment, Evaluate, Scope } from '../expression/scope.ts';
-import { encodeValue } from '../indexes/key.ts';
+import type { Evaluate, Scope } from '../expression/scope.ts';
+import { MemoryLimit } from '../plan/memory.ts';
 import { typeName } from '../query/types.ts';
+import type { Accumulator, AccumulatorBuilder } from './accumulator.ts';
+import { percentileAccumulators } from './percentile.ts';
+import { pickAccumulators } from './pick.ts';
 
-/** Gathers the values of one group. */
-export interface Accumulator {
-  add(env: Environment): void;
-  result(): Value;
-}
-
-type Factory = (evaluate: Evaluate) => () => Accumulator;
-
-const simple =
-  <State>(
-    start: () => State,
-    step: (state: State, value: Value | undefined) => State,
-    finish: (state: State) => Value,
-  ): Factory =>
-  (evaluate) =>
-  () => {
-    let state = start();
-    return {
-      add(env) {
-        state = step(state, evaluate(env));
-      },
-      result: () => finish(state),
+/** An accumulator of the values of one expression. */
+function simple<State>(
+  start: () => State,
+  step: (state: State, value: Value | undefined, ordering: Ordering) => State,
+  finish: (state: State) => Value,
+): AccumulatorBuilder {
+  return (operand, scope, name) => {
+    const evaluate = unary(name, operand, scope);
+    return () => {
+      let state = start();
+      return {
+        add(env) {
+          state = step(state, evaluate(env), scope.ordering);
+        },
+        result: () => finish(state),
+      };
     };
   };
+}
 
-function extremum(direction: number): Factory {
+function unary(name: string, operand: Value, scope: Scope): Evaluate {
+  if (!Array.isArray(operand)) return compileExpression(operand, scope);
+  if (operand.length !== 1) throw new MongoError(40237, `The ${name} accumulator is a unary operator`);
+  return compileExpression(operand[0] as Value, scope);
+}
+
+function extremum(direction: number): AccumulatorBuilder {
   return simple<Value | undefined>(
     () => undefined,
-    (best, value) => (!isNullish(value) && (best === undefined || compare(value, best) * direction > 0) ? value : best),
+    (best, value, { compare }) =>
+      !isNullish(value) && (best === undefined || compare(value, best) * direction > 0) ? value : best,
     (best) => best ?? null,
   );
 }
 
-const factories: Record<string, Factory> = {
+/** The distinct values; those of an array count by themselves when `spread`. */
+function setOf(spread: boolean): AccumulatorBuilder {
+  return simple(
+    () => ({ set: new Map<string, Value>(), memory: new MemoryLimit(spread ? '$setUnion' : '$addToSet') }),
+    (state, value, ordering) => {
+      if (value === undefined) return state;
+      for (const element of spread ? listOperand('$setUnion', value) : [value]) {
+        const key = ordering.encode(element);
+        if (state.set.has(key)) continue;
+        state.memory.take(element);
+        state.set.set(key, element);
+      }
+      return state;
+    },
+    ({ set }) => [...set.values()],
+  );
+}
+
+function listOperand(name: string, value: Value): Value[] {
+  if (Array.isArray(value)) return value;
+  throw new MongoError(14, `${name} requires array inputs, but input is of type ${typeName(value)}`);
+}
+
+function list(name: string, spread: boolean): AccumulatorBuilder {
+  return simple(
+    () => ({ list: [] as Value[], memory: new MemoryLimit(name) }),
+    (state, value) => {
+      if (value === undefined) return state;
+      for (const element of spread ? listOperand(name, value) : [value]) {
+        state.memory.take(element);
+        state.list.push(element);
+      }
+      return state;
+    },
+    (state) => state.list,
+  );
+}
+
+/** Manual: reference/operator/aggregation, "Accumulators". */
+const builders: Record<string, AccumulatorBuilder> = {
   $sum: simple(
     () => new Sum(),
     (sum, value) => {
@@ -72,25 +116,10 @@ const factories: Record<string, Factory> = {
     (_state, value) => value,
     (value) => value ?? null,
   ),
-  $push: simple<Value[]>(
-    () => [],
-    (list, value) => {
-      if (value !== undefined) list.push(value);
-      return list;
-    },
-    (list) => list,
-  ),
-  $addToSet: simple(
-    () => new Map<string, Value>(),
-    (set, value) => {
-      if (value !== undefined) {
-        const key = encodeValue(value);
-        if (!set.has(key)) set.set(key, value);
-      }
-      return set;
-    },
-    (set) => [...set.values()],
-  ),
+  $push: list('$push', false),
+  $concatArrays: list('$concatArrays', true),
+  $addToSet: setOf(false),
+  $setUnion: setOf(true),
   $mergeObjects: simple(
     () => Doc.EMPTY,
     (merged, value) => {
@@ -104,9 +133,16 @@ const factories: Record<string, Factory> = {
   ),
   $stdDevPop: deviation(0),
   $stdDevSamp: deviation(1),
+  $count: (operand, scope) => {
+    if (!(operand instanceof Doc) || operand.size > 0)
+      throw new MongoError(40237, 'The $count accumulator takes an empty object');
+    return (builders.$sum as AccumulatorBuilder)(1, scope, '$sum');
+  },
+  ...pickAccumulators,
+  ...percentileAccumulators,
 };
 
-function deviation(lost: number): Factory {
+function deviation(lost: number): AccumulatorBuilder {
   return simple(
     () => ({ count: 0, mean: 0, squares: 0 }),
     (state, value) => {
@@ -131,15 +167,20 @@ export function compileAccumulator(field: string, specification: Value, scope: S
   }
   const name = specification.keys[0] as string;
   const operand = specification.values[0] as Value;
-  if (name === '$count') {
-    if (!(operand instanceof Doc) || operand.size > 0)
-      throw new MongoError(40237, 'The $count accumulator takes an empty object');
-    return (factories.$sum as Factory)(() => 1);
+  const build = Object.hasOwn(builders, name) ? builders[name] : undefined;
+  if (build === undefined) throw unknownAccumulator(name);
+  return build(operand, scope, name);
+}
+
+/** The names that can be a window's function as well. */
+export const accumulatorNames: ReadonlySet<string> = new Set(Object.keys(builders));
+
+function unknownAccumulator(name: string): MongoError {
+  if (name === '$accumulator') {
+    return new MongoError(
+      ErrorCode.NotImplemented,
+      '$accumulator is not supported by this server: it runs no JavaScript',
+    );
   }
-  const factory = Object.hasOwn(factories, name) ? factories[name] : undefined;
-  if (factory === undefined) throw new MongoError(15952, `unknown group operator '${name}'`);
-  if (Array.isArray(operand) && operand.length !== 1) {
-    throw new MongoError(40237, `The ${name} accumulator is a unary operator`);
-  }
-  return factory(compileExpression(Array.isArray(operand) ? (operand[0] as Value) : operand, scope));
+  return new MongoError(15952, `unknown group operator '${name}'`);
 }

@@ -1,11 +1,10 @@
-import { compare } from '../bson/compare.ts';
 import { Doc, type Value } from '../bson/values.ts';
 import { MongoError } from '../errors.ts';
 import { compileExpression } from '../expression/compile.ts';
 import type { Evaluate, Scope } from '../expression/scope.ts';
-import { encodeValue } from '../indexes/key.ts';
 import { BlockingStream, type Stream } from '../plan/stream.ts';
-import { type Accumulator, compileAccumulator } from './accumulators.ts';
+import type { Accumulator } from './accumulator.ts';
+import { compileAccumulator } from './accumulators.ts';
 
 interface Group {
   readonly id: Value | undefined;
@@ -19,7 +18,7 @@ function groupStream(input: Stream, id: Evaluate, fields: [string, () => Accumul
     (doc) => {
       const env = scope.environment(doc);
       const value = id(env);
-      const key = value === undefined ? '' : encodeValue(value);
+      const key = value === undefined ? '' : scope.ordering.encode(value);
       let group = groups.get(key);
       if (group === undefined) {
         group = { id: value, accumulators: fields.map(([, create]) => create()) };
@@ -57,6 +56,7 @@ export function groupStage(specification: Value, scope: Scope): (input: Stream) 
 /** `$bucket` (manual: reference/operator/aggregation/bucket). */
 export function bucketStage(specification: Value, scope: Scope): (input: Stream) => Stream {
   if (!(specification instanceof Doc)) throw new MongoError(40201, 'Argument to $bucket stage must be an object');
+  const { compare } = scope.ordering;
   const groupBy = specification.get('groupBy');
   const boundaries = specification.get('boundaries');
   const otherwise = specification.get('default');

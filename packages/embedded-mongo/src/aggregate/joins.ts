@@ -55,7 +55,7 @@ function letExpressions(lets: Value | undefined, scope: Scope): [string, Evaluat
 function capturedScope(scope: Scope, lets: readonly [string, Evaluate][], doc: Doc): Scope {
   const variables = scope.captured();
   for (const [name, evaluate] of lets) variables.set(name, evaluate(scope.environment(doc)));
-  return topScope(variables, scope.now);
+  return topScope(variables, scope.now, scope.ordering);
 }
 
 /** The elements of a local array are looked for one by one; a missing local field finds null and missing. */
@@ -169,7 +169,7 @@ export function unionStage(specification: Value, scope: Scope, context: Pipeline
   const stages = Array.isArray(pipeline) ? pipeline : [];
   return (input) =>
     new ConcatenatedStream(input, () =>
-      context.open(`${context.database}.${from}`, stages, topScope(scope.captured(), scope.now)),
+      context.open(`${context.database}.${from}`, stages, topScope(scope.captured(), scope.now, scope.ordering)),
     );
 }
 

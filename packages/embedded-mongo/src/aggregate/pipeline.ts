@@ -57,7 +57,7 @@ function compileStage(stage: Doc, scope: Scope, context: PipelineContext): Stage
       if (!(value instanceof Doc)) throw new MongoError(15973, 'the $sort key specification must be an object');
       if (value.size === 0) throw new MongoError(15976, '$sort stage must have at least one sort key');
       const sort = parseSort(value);
-      return (input) => sortStream(input, sort);
+      return (input) => sortStream(input, sort, scope.ordering);
     }
     case '$limit': {
       const count = wholeCount(name, value);

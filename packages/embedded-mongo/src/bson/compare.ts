@@ -71,29 +71,32 @@ export function bracketOf(value: Value | undefined): number {
   return Bracket.Undefined;
 }
 
+/** How two strings compare: by their bytes, or by a collation. */
+export type StringOrder = (a: string, b: string) => number;
+
 /** BSON's total order. A missing value sorts below null. */
-export function compare(a: Value | undefined, b: Value | undefined): number {
+export function compare(a: Value | undefined, b: Value | undefined, strings: StringOrder = compareStrings): number {
   if (typeof a === 'number' && typeof b === 'number') return a - b;
-  if (typeof a === 'string' && typeof b === 'string') return compareStrings(a, b);
+  if (typeof a === 'string' && typeof b === 'string') return strings(a, b);
   const bracket = bracketOf(a);
   const difference = bracket - bracketOf(b);
-  return difference !== 0 ? difference : compareWithin(bracket, a as Value, b as Value);
+  return difference !== 0 ? difference : compareWithin(bracket, a as Value, b as Value, strings);
 }
 
 export function equals(a: Value | undefined, b: Value | undefined): boolean {
   return a === b || compare(a, b) === 0;
 }
 
-function compareWithin(bracket: number, a: Value, b: Value): number {
+function compareWithin(bracket: number, a: Value, b: Value, strings: StringOrder): number {
   switch (bracket) {
     case Bracket.Number:
       return compareNumbers(a as Numeric, b as Numeric);
     case Bracket.String:
-      return compareStrings(stringOf(a), stringOf(b));
+      return strings(stringOf(a), stringOf(b));
     case Bracket.Object:
-      return compareDocs(a as Doc, b as Doc);
+      return compareDocs(a as Doc, b as Doc, strings);
     case Bracket.Array:
-      return compareArrays(a as Value[], b as Value[]);
+      return compareArrays(a as Value[], b as Value[], strings);
     case Bracket.Binary:
       return compareBinaries(a as Binary, b as Binary);
     case Bracket.ObjectId:
@@ -121,7 +124,7 @@ function compareWithin(bracket: number, a: Value, b: Value): number {
     case Bracket.CodeWithScope: {
       const x = a as Code;
       const y = b as Code;
-      return compareStrings(x.code, y.code) || compareDocs(x.scope ?? Doc.EMPTY, y.scope ?? Doc.EMPTY);
+      return compareStrings(x.code, y.code) || compareDocs(x.scope ?? Doc.EMPTY, y.scope ?? Doc.EMPTY, compareStrings);
     }
     default:
       return 0;
@@ -188,7 +191,7 @@ function exactOrSpecial(value: Numeric): Exact | number {
 }
 
 /** Field by field: first the bracket of the values, then the names, then the values. */
-function compareDocs(a: Doc, b: Doc): number {
+function compareDocs(a: Doc, b: Doc, strings: StringOrder): number {
   const length = Math.min(a.size, b.size);
   for (let i = 0; i < length; i++) {
     const x = a.values[i] as Value;
@@ -197,16 +200,16 @@ function compareDocs(a: Doc, b: Doc): number {
     const difference =
       bracket - bracketOf(y) ||
       compareStrings(a.keys[i] as string, b.keys[i] as string) ||
-      compareWithin(bracket, x, y);
+      compareWithin(bracket, x, y, strings);
     if (difference !== 0) return difference;
   }
   return a.size - b.size;
 }
 
-function compareArrays(a: Value[], b: Value[]): number {
+function compareArrays(a: Value[], b: Value[], strings: StringOrder): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {
-    const difference = compare(a[i], b[i]);
+    const difference = compare(a[i], b[i], strings);
     if (difference !== 0) return difference;
   }
   return a.length - b.length;

@@ -6,7 +6,7 @@ import { parseSort } from '../plan/sort.ts';
 import { ListStream, type Stream } from '../plan/stream.ts';
 import { Matcher } from '../query/match.ts';
 import { DEFAULT_BATCH } from '../server/cursors.ts';
-import { type CommandContext, docField, listField, numberField, type Running, refuseCollation } from './context.ts';
+import { type CommandContext, docField, listField, numberField, type Running } from './context.ts';
 import { cursorReply, hintOf } from './find.ts';
 import { commandScope, type OpenQuery, openQuery, type QuerySpec } from './query.ts';
 
@@ -69,7 +69,6 @@ export function openPipeline(
 /** Manual: reference/command/aggregate. */
 export function* aggregate(context: CommandContext): Running {
   const { command, database } = context;
-  refuseCollation(command);
   const pipeline = listField(command, 'pipeline');
   const collection = command.values[0];
   const namespace = typeof collection === 'string' ? `${database}.${collection}` : `${database}.$cmd.aggregate`;
@@ -77,7 +76,13 @@ export function* aggregate(context: CommandContext): Running {
   if (cursor === undefined && command.get('explain') !== true) {
     throw failedToParse("The 'cursor' option is required, except for aggregate with the explain argument");
   }
-  const { stream } = openPipeline(context, namespace, pipeline, commandScope(command), hintOf(command));
+  const { stream } = openPipeline(
+    context,
+    namespace,
+    pipeline,
+    commandScope(command, context.engine.store.get(namespace)),
+    hintOf(command),
+  );
   const batchSize = cursor === undefined ? DEFAULT_BATCH : (numberField(cursor, 'batchSize') ?? DEFAULT_BATCH);
   return yield* cursorReply(context, namespace, stream, batchSize);
 }

@@ -1,4 +1,5 @@
 import { Doc, Double, isNumeric, type Value } from '../bson/values.ts';
+import { parseCollation } from '../collation/collation.ts';
 import { badValue, ErrorCode, MongoError, typeMismatch } from '../errors.ts';
 import { Matcher } from '../query/match.ts';
 import type { Collection } from '../storage/collection.ts';
@@ -50,9 +51,8 @@ export function create(context: CommandContext): Doc {
   for (const [key, value] of [...context.command.entries()].slice(1)) {
     if (isGeneric(key) || value === null) continue;
     if (key === 'collation') {
-      if (value instanceof Doc && value.get('locale') !== 'simple') {
-        throw new MongoError(ErrorCode.NotImplemented, 'collations other than simple are not supported by this server');
-      }
+      const specification = parseCollation(value)?.specification;
+      if (specification !== undefined) options = options.with(key, specification);
       continue;
     }
     if (CREATE_REFUSED.has(key)) {

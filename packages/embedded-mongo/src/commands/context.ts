@@ -61,14 +61,6 @@ export function listField(command: Doc, field: string): Value[] {
   throw typeMismatch(`BSON field '${field}' is the wrong type '${typeName(value)}', expected type 'array'`);
 }
 
-/** A collation other than binary comparison is refused: ignoring it would give wrong results. */
-export function refuseCollation(command: Doc): void {
-  const collation = command.get('collation');
-  if (collation instanceof Doc && collation.get('locale') !== 'simple') {
-    throw new MongoError(ErrorCode.NotImplemented, 'collations other than simple are not supported by this server');
-  }
-}
-
 /** Up to `most` documents of a stream, or fewer when their bytes reach the limit; lets others run in between. */
 export function* pull(
   stream: Stream,

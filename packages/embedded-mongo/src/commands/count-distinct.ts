@@ -1,25 +1,16 @@
-import { compare } from '../bson/compare.ts';
 import { splitPath, visitPath } from '../bson/path.ts';
 import { Doc, type Value } from '../bson/values.ts';
 import { MongoError, typeMismatch } from '../errors.ts';
-import { encodeValue } from '../indexes/key.ts';
 import { PAUSE } from '../plan/stream.ts';
 import { Matcher } from '../query/match.ts';
-import {
-  type CommandContext,
-  docField,
-  namespaceOf,
-  numberField,
-  ok,
-  type Running,
-  refuseCollation,
-} from './context.ts';
+import type { Collection } from '../storage/collection.ts';
+import { type CommandContext, docField, namespaceOf, numberField, ok, type Running } from './context.ts';
 import { hintOf } from './find.ts';
 import { commandScope, openQuery, type QuerySpec } from './query.ts';
 
-export function countSpec(command: Doc): QuerySpec {
-  refuseCollation(command);
-  const matcher = new Matcher(docField(command, 'query') ?? Doc.EMPTY, { scope: commandScope(command) });
+export function countSpec(command: Doc, collection: Collection | undefined): QuerySpec {
+  const scope = commandScope(command, collection);
+  const matcher = new Matcher(docField(command, 'query') ?? Doc.EMPTY, { scope });
   return {
     matcher,
     sort: [],
@@ -31,8 +22,8 @@ export function countSpec(command: Doc): QuerySpec {
 
 /** Manual: reference/command/count. */
 export function* count(context: CommandContext): Running {
-  const spec = countSpec(context.command);
   const collection = context.engine.store.get(namespaceOf(context));
+  const spec = countSpec(context.command, collection);
   if (collection !== undefined && spec.matcher.matchesAll && spec.hint === undefined) {
     const all = Math.max(collection.records.size - spec.skip, 0);
     return ok({ n: spec.limit > 0 ? Math.min(all, spec.limit) : all });
@@ -59,19 +50,17 @@ export function* distinct(context: CommandContext): Running {
     throw typeMismatch("BSON field 'distinct.key' is the wrong type, expected type 'string'");
   if (key === '') throw new MongoError(5, 'the distinct key must not be empty');
   const parts = splitPath(key);
-  const { stream } = openQuery(context.engine.store.get(namespaceOf(context)), {
-    ...countSpec(command),
-    skip: 0,
-    limit: 0,
-  });
+  const collection = context.engine.store.get(namespaceOf(context));
+  const spec = { ...countSpec(command, collection), skip: 0, limit: 0 };
+  const { stream } = openQuery(collection, spec);
   const values = new Map<string, Value>();
   const note = (value: Value): void => {
-    const encoded = encodeValue(value);
+    const encoded = spec.matcher.ordering.encode(value);
     if (!values.has(encoded)) values.set(encoded, value);
   };
   for (;;) {
     const doc = stream.next();
-    if (doc === undefined) return ok({ values: [...values.values()].sort(compare) });
+    if (doc === undefined) return ok({ values: [...values.values()].sort(spec.matcher.ordering.compare) });
     if (doc === PAUSE) {
       stream.detach();
       yield;

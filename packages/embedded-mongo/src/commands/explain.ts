@@ -4,6 +4,7 @@ import type { IndexPlan, Plan } from '../plan/planner.ts';
 import { parseSort } from '../plan/sort.ts';
 import { PAUSE } from '../plan/stream.ts';
 import { Matcher } from '../query/match.ts';
+import type { Collection } from '../storage/collection.ts';
 import { openPipeline } from './aggregate.ts';
 import { type CommandContext, docField, listField, namespaceOf, ok, type Running } from './context.ts';
 import { countSpec } from './count-distinct.ts';
@@ -82,13 +83,14 @@ function open(context: CommandContext, namespace: string): Explained {
       };
     }
     case 'aggregate': {
-      const scope = commandScope(command);
+      const scope = commandScope(command, collection);
       const { query, spec } = openPipeline(context, namespace, listField(command, 'pipeline'), scope, hintOf(command));
       return { query, spec, projected: false, most: Number.POSITIVE_INFINITY, around: undefined };
     }
     case 'count':
     case 'distinct': {
-      const spec = name === 'count' ? countSpec(command) : { ...countSpec(command), skip: 0, limit: 0 };
+      const spec =
+        name === 'count' ? countSpec(command, collection) : { ...countSpec(command, collection), skip: 0, limit: 0 };
       return {
         query: openQuery(collection, spec),
         spec,
@@ -103,7 +105,7 @@ function open(context: CommandContext, namespace: string): Explained {
       if (!(statement instanceof Doc))
         throw new MongoError(ErrorCode.InvalidOptions, 'explained write batches must be of size 1');
       const one = name === 'update' ? statement.get('multi') !== true : Number(statement.get('limit')) === 1;
-      const spec = targetSpec(context, docField(statement, 'q'), statement);
+      const spec = targetSpec(context, collection, docField(statement, 'q'), statement);
       return {
         query: openQuery(collection, spec),
         spec,
@@ -114,7 +116,7 @@ function open(context: CommandContext, namespace: string): Explained {
     }
     case 'findAndModify':
     case 'findandmodify': {
-      const spec = targetSpec(context, docField(command, 'query'), command);
+      const spec = targetSpec(context, collection, docField(command, 'query'), command);
       return {
         query: openQuery(collection, spec),
         spec,
@@ -128,8 +130,13 @@ function open(context: CommandContext, namespace: string): Explained {
   }
 }
 
-function targetSpec(context: CommandContext, filter: Doc | undefined, source: Doc): QuerySpec {
-  const matcher = new Matcher(filter ?? Doc.EMPTY, { scope: commandScope(context.command) });
+function targetSpec(
+  { command }: CommandContext,
+  collection: Collection | undefined,
+  filter: Doc | undefined,
+  source: Doc,
+): QuerySpec {
+  const matcher = new Matcher(filter ?? Doc.EMPTY, { scope: commandScope(command, collection, source) });
   return { matcher, sort: parseSort(source.get('sort')), skip: 0, limit: 0, hint: hintOf(source) };
 }
 

@@ -3,7 +3,7 @@ import { failedToParse } from '../errors.ts';
 import { parseSort } from '../plan/sort.ts';
 import { Matcher } from '../query/match.ts';
 import { compileUpdate, isReplacement } from '../update/update.ts';
-import { type CommandContext, docField, namespaceOf, ok, type Running, refuseCollation } from './context.ts';
+import { type CommandContext, docField, namespaceOf, ok, type Running } from './context.ts';
 import { hintOf } from './find.ts';
 import { compileFindProjection } from './find-projection.ts';
 import { current, locate, type Target, updateOne, upsertDocument } from './modify.ts';
@@ -12,9 +12,8 @@ import { commandScope } from './query.ts';
 /** Manual: reference/command/findAndModify. */
 export function* findAndModify(context: CommandContext): Running {
   const { command, engine } = context;
-  refuseCollation(command);
   const namespace = namespaceOf(context);
-  const scope = commandScope(command);
+  const scope = commandScope(command, engine.store.get(namespace));
   const removes = command.get('remove') === true;
   const returnsNew = command.get('new') === true;
   const upsert = command.get('upsert') === true;

@@ -4,16 +4,7 @@ import { parseSort } from '../plan/sort.ts';
 import { MapStream, type Stream } from '../plan/stream.ts';
 import { Matcher } from '../query/match.ts';
 import { DEFAULT_BATCH } from '../server/cursors.ts';
-import {
-  type CommandContext,
-  docField,
-  listField,
-  namespaceOf,
-  numberField,
-  ok,
-  type Running,
-  refuseCollation,
-} from './context.ts';
+import { type CommandContext, docField, listField, namespaceOf, numberField, ok, type Running } from './context.ts';
 import { compileFindProjection } from './find-projection.ts';
 import { commandScope, type OpenQuery, openQuery, type QuerySpec } from './query.ts';
 
@@ -26,14 +17,13 @@ export interface FindRequest {
 const REFUSED = ['tailable', 'awaitData', 'returnKey', 'showRecordId', 'min', 'max'];
 
 export function parseFind(context: CommandContext, command = context.command): FindRequest {
-  refuseCollation(command);
   for (const option of REFUSED) {
     const value = command.get(option);
     if (value === undefined || value === false) continue;
     throw new MongoError(ErrorCode.NotImplemented, `find option '${option}' is not supported by this server`);
   }
   const namespace = namespaceOf({ ...context, command });
-  const scope = commandScope(command);
+  const scope = commandScope(command, context.engine.store.get(namespace));
   const matcher = new Matcher(docField(command, 'filter') ?? Doc.EMPTY, { scope });
   const skip = numberField(command, 'skip') ?? 0;
   const limit = numberField(command, 'limit') ?? 0;

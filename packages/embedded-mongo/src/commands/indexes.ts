@@ -1,5 +1,6 @@
 import { equals } from '../bson/compare.ts';
 import { Doc, isNumeric, toDouble, type Value } from '../bson/values.ts';
+import { parseCollation } from '../collation/collation.ts';
 import { ErrorCode, MongoError } from '../errors.ts';
 import { isTrue } from '../expression/compile.ts';
 import type { IndexSpec } from '../indexes/index.ts';
@@ -52,10 +53,7 @@ export function parseIndexSpec(description: Value): IndexSpec {
       `Error in specification { ${description.keys.join(', ')} } :: caused by :: The field '${option}' is not valid for an index specification.`,
     );
   }
-  const collation = description.get('collation');
-  if (collation instanceof Doc && collation.get('locale') !== 'simple') {
-    throw new MongoError(ErrorCode.NotImplemented, 'collations other than simple are not supported by this server');
-  }
+  const collation = parseCollation(description.get('collation'))?.specification;
   const given = description.get('name');
   const name =
     typeof given === 'string'
@@ -95,6 +93,7 @@ export function parseIndexSpec(description: Value): IndexSpec {
     partialFilter,
     expireAfterSeconds: expiry === undefined ? undefined : toDouble(expiry),
     hidden,
+    collation,
     document: Doc.of({
       v: 2,
       key,
@@ -104,6 +103,7 @@ export function parseIndexSpec(description: Value): IndexSpec {
       partialFilterExpression: partialFilter,
       expireAfterSeconds: expiry,
       hidden: hidden || undefined,
+      collation,
     }),
   };
 }
@@ -145,7 +145,10 @@ function checkPartialFilter(matcher: Matcher): void {
 /** An index like the one described, or an error when the description contradicts one. */
 function existing(collection: Collection, spec: IndexSpec): boolean {
   for (const { spec: other } of collection.indexes) {
-    const sameKey = equals(other.key, spec.key) && equals(other.partialFilter, spec.partialFilter);
+    const sameKey =
+      equals(other.key, spec.key) &&
+      equals(other.partialFilter, spec.partialFilter) &&
+      equals(other.collation, spec.collation);
     const sameOptions =
       other.unique === spec.unique &&
       other.sparse === spec.sparse &&
@@ -169,14 +172,24 @@ function existing(collection: Collection, spec: IndexSpec): boolean {
   return false;
 }
 
+/** An index without a collation of its own takes the collection's (manual: reference/collation). */
+function inheritCollation(spec: IndexSpec, described: Value | undefined, { ordering }: Collection): IndexSpec {
+  const { specification } = ordering;
+  if (specification === undefined || (described instanceof Doc && described.has('collation'))) return spec;
+  return parseIndexSpec(spec.document.with('collation', specification));
+}
+
 /** Manual: reference/command/createIndexes. */
 export function createIndexes(context: CommandContext): Doc {
   const namespace = namespaceOf(context);
   const { store } = context.engine;
-  const specs = listField(context.command, 'indexes').map(parseIndexSpec);
-  if (specs.length === 0) throw new MongoError(ErrorCode.BadValue, 'Must specify at least one index to create');
+  const described = listField(context.command, 'indexes').map(parseIndexSpec);
+  if (described.length === 0) throw new MongoError(ErrorCode.BadValue, 'Must specify at least one index to create');
   const createdCollectionAutomatically = store.get(namespace) === undefined;
   const collection = store.ensure(namespace);
+  const specs = described.map((spec, i) =>
+    inheritCollation(spec, listField(context.command, 'indexes')[i], collection),
+  );
   const numIndexesBefore = collection.indexes.length;
   for (const spec of specs) {
     if (existing(collection, spec)) continue;

@@ -46,7 +46,7 @@ export function* locate(
     recordIds.set(doc, scan.recordId);
     return doc;
   });
-  const sorted = sortStream(noted, target.sort, limit);
+  const sorted = sortStream(noted, target.sort, target.matcher.ordering, limit);
   for (;;) {
     const doc = sorted.next();
     if (doc === PAUSE) {

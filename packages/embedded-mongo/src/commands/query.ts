@@ -1,4 +1,5 @@
 import type { Doc, Value } from '../bson/values.ts';
+import { parseCollation } from '../collation/collation.ts';
 import { compileExpression } from '../expression/compile.ts';
 import { letScope, type Scope } from '../expression/scope.ts';
 import { choosePlan, type Plan, type SortField } from '../plan/planner.ts';
@@ -15,6 +16,8 @@ export interface QuerySpec {
   /** 0 is no limit. */
   readonly limit: number;
   readonly hint: Value | undefined;
+  /** Sorts without an index may keep more than the limit. */
+  readonly allowDiskUse?: boolean;
 }
 
 /** A planned query: how it reads, and its counts while it runs. */
@@ -30,14 +33,18 @@ export function openQuery(collection: Collection | undefined, spec: QuerySpec): 
     const plan: Plan = { kind: 'collection', backward: false, sorted: true };
     return { plan, counters, stream: new ListStream([]) };
   }
+  const { ordering } = spec.matcher;
   const plan = choosePlan(collection, spec.matcher, spec.sort, spec.hint);
   let stream: Stream = new MatchingScan(new Scan(collection, plan, counters), spec.matcher, new Slice());
-  if (!plan.sorted) stream = sortStream(stream, spec.sort, spec.limit > 0 ? spec.skip + spec.limit : undefined);
+  if (!plan.sorted)
+    stream = sortStream(stream, spec.sort, ordering, spec.limit > 0 ? spec.skip + spec.limit : undefined);
   if (spec.skip > 0) stream = new SkipStream(stream, spec.skip);
   if (spec.limit > 0) stream = new LimitStream(stream, spec.limit);
   return { plan, counters, stream };
 }
 
-export function commandScope(command: Doc): Scope {
-  return letScope(command.get('let'), compileExpression);
+/** The variables of `let`, and the collation: that of the statement, else that of the command, else the collection's. */
+export function commandScope(command: Doc, collection: Collection | undefined, statement = command): Scope {
+  const ordering = parseCollation(statement.get('collation')) ?? collection?.ordering;
+  return letScope(command.get('let'), compileExpression, ordering);
 }

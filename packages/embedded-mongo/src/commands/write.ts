@@ -1,12 +1,13 @@
 import { Doc, isNumeric, toDouble, type Value } from '../bson/values.ts';
 import { failedToParse, MongoError, toMongoError } from '../errors.ts';
+import type { Scope } from '../expression/scope.ts';
 import type { Counters } from '../plan/scan.ts';
 import { parseSort } from '../plan/sort.ts';
 import { Slice } from '../plan/stream.ts';
 import { Matcher } from '../query/match.ts';
 import type { Collection } from '../storage/collection.ts';
 import { compileUpdate, isReplacement } from '../update/update.ts';
-import { type CommandContext, docField, listField, namespaceOf, ok, type Running, refuseCollation } from './context.ts';
+import { type CommandContext, docField, listField, namespaceOf, ok, type Running } from './context.ts';
 import { hintOf } from './find.ts';
 import { current, locate, type Target, updateOne, upsertDocument } from './modify.ts';
 import { commandScope } from './query.ts';
@@ -111,8 +112,7 @@ export function* updateStatement(
   for (const key of statement.keys) {
     if (!UPDATE_FIELDS.has(key)) throw new MongoError(40415, `BSON field 'update.updates.${key}' is an unknown field.`);
   }
-  refuseCollation(statement);
-  const scope = constantsScope(context.command, statement);
+  const scope = statementScope(context, namespace, statement);
   const multi = statement.get('multi') === true;
   const upsert = statement.get('upsert') === true;
   const u = statement.get('u');
@@ -152,10 +152,11 @@ export function* updateStatement(
   }
 }
 
-/** `let` of the command, and `c`, the constants of one statement. */
-function constantsScope(command: Doc, statement: Doc): ReturnType<typeof commandScope> {
+/** `let` of the command, and of one statement `c`, its constants, and its collation. */
+function statementScope({ command, engine }: CommandContext, namespace: string, statement: Doc): Scope {
   const constants = statement.get('c');
-  return commandScope(constants instanceof Doc ? new Doc(['let'], [constants]) : command);
+  const variables = constants instanceof Doc ? new Doc(['let'], [constants]) : command;
+  return commandScope(variables, engine.store.get(namespace), statement);
 }
 
 /** Manual: reference/command/delete. */
@@ -181,9 +182,8 @@ export function* deleteStatement(
   one: boolean,
   options: Doc,
 ): Generator<undefined, number> {
-  refuseCollation(options);
   const target: Target = {
-    matcher: new Matcher(filter, { scope: commandScope(context.command) }),
+    matcher: new Matcher(filter, { scope: statementScope(context, namespace, options) }),
     sort: [],
     hint: hintOf(options),
   };

@@ -1,5 +1,6 @@
-import { Doc, Singleton, type Value } from '../bson/values.ts';
+import { Doc, isNumeric, Singleton, toDouble, type Value } from '../bson/values.ts';
 import { MongoError } from '../errors.ts';
+import { typeName } from '../query/types.ts';
 import type { Compile, Evaluate, Scope } from './scope.ts';
 
 /** The operands of an operator that takes a list; a single operand may stand without brackets. */
@@ -51,4 +52,17 @@ export function named<Name extends string>(
 /** Null, missing and undefined: what most operators answer with null. */
 export function isNullish(value: Value | undefined): value is null | undefined | Singleton {
   return value === undefined || value === null || (value instanceof Singleton && value.name === 'undefined');
+}
+
+/** `n` may look at the group's id, but not at its documents: it is read when the group begins. */
+export function readCount(value: Value | undefined, name: string): number {
+  const count = isNumeric(value) ? toDouble(value) : Number.NaN;
+  if (Number.isNaN(count)) {
+    throw new MongoError(5787902, `Value for 'n' must be of integral type, but found ${typeName(value)} in ${name}`);
+  }
+  if (!Number.isInteger(count)) {
+    throw new MongoError(5787903, `Value for 'n' must be of integral type, but found ${count} in ${name}`);
+  }
+  if (count <= 0) throw new MongoError(5787908, `'n' must be greater than 0, found ${count}`);
+  return count;
 }

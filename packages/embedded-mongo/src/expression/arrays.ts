@@ -1,5 +1,5 @@
-import { compare, equals } from '../bson/compare.ts';
 import { Doc, isNumeric, toDouble, type Value } from '../bson/values.ts';
+import type { Ordering } from '../collation/ordering.ts';
 import { MongoError } from '../errors.ts';
 import { typeName } from '../query/types.ts';
 import { isNullish, named, positional } from './arguments.ts';
@@ -71,7 +71,7 @@ const isIn: OperatorBuilder = (operand, scope, compile) => {
     if (!Array.isArray(array)) {
       throw new MongoError(40081, `$in requires an array as a second argument, found: ${typeName(array)}`);
     }
-    return array.some((element) => equals(element, value));
+    return array.some((element) => scope.ordering.equals(element, value));
   };
 };
 
@@ -233,7 +233,7 @@ const indexOfArray: OperatorBuilder = (operand, scope, compile) => {
     const wanted = needle?.(env);
     const from = bound(start, env, 0);
     const to = Math.min(bound(end, env, array.length), array.length);
-    for (let i = from; i < to; i++) if (equals(array[i], wanted)) return i;
+    for (let i = from; i < to; i++) if (scope.ordering.equals(array[i], wanted)) return i;
     return -1;
   };
 };
@@ -273,12 +273,12 @@ const sortArray: OperatorBuilder = (operand, scope, compile) => {
         2942504,
         `The input argument to $sortArray must be an array, but was of type: ${typeName(array)}`,
       );
-    return array.toSorted(elementOrder(sortBy));
+    return array.toSorted(elementOrder(sortBy, scope.ordering));
   };
 };
 
 /** The order of `$sort` and `$sortArray`: a direction for whole elements, or a document of paths. */
-export function elementOrder(sortBy: Value): (a: Value, b: Value) => number {
+export function elementOrder(sortBy: Value, { compare }: Ordering): (a: Value, b: Value) => number {
   if (isNumeric(sortBy)) {
     const direction = Math.sign(toDouble(sortBy));
     return (a, b) => direction * compare(a, b);

@@ -1,4 +1,3 @@
-import { compare, equals } from '../bson/compare.ts';
 import { Doc, type Value } from '../bson/values.ts';
 import { MongoError } from '../errors.ts';
 import { isNullish, named, positional } from './arguments.ts';
@@ -10,7 +9,7 @@ const MANY = Number.MAX_SAFE_INTEGER;
 function comparison(accepts: (difference: number) => Value): OperatorBuilder {
   return (operand, scope, compile, name) => {
     const [left, right] = positional(name, operand, scope, compile, 2) as [Evaluate, Evaluate];
-    return (env) => accepts(compare(left(env), right(env)));
+    return (env) => accepts(scope.ordering.compare(left(env), right(env)));
   };
 }
 
@@ -73,7 +72,7 @@ const switchCase: OperatorBuilder = (operand, scope, compile) => {
 export const conditionalOperators: Record<string, OperatorBuilder> = {
   $eq: (operand, scope, compile) => {
     const [left, right] = positional('$eq', operand, scope, compile, 2) as [Evaluate, Evaluate];
-    return (env) => equals(left(env), right(env));
+    return (env) => scope.ordering.equals(left(env), right(env));
   },
   $ne: comparison((difference) => difference !== 0),
   $lt: comparison((difference) => difference < 0),

@@ -1,4 +1,5 @@
 import { DateTime, Doc, type Value } from '../bson/values.ts';
+import { BINARY, type Ordering } from '../collation/ordering.ts';
 import { MongoError } from '../errors.ts';
 
 /** What an expression sees while it is evaluated for one document. */
@@ -16,6 +17,7 @@ export type OperatorBuilder = (operand: Value, scope: Scope, compile: Compile, n
 /** The variables of one compiled unit: each has a slot, so that evaluation never looks up a name. */
 interface Frame {
   readonly environment: Environment;
+  readonly ordering: Ordering;
 }
 
 /** The variables that an expression may use at one place (manual: reference/aggregation-variables). */
@@ -36,6 +38,11 @@ export class Scope {
 
   slot(name: string): number | undefined {
     return this.names.get(name);
+  }
+
+  /** How this unit compares values. */
+  get ordering(): Ordering {
+    return this.frame.ordering;
   }
 
   get now(): DateTime {
@@ -60,24 +67,28 @@ export class Scope {
   }
 }
 
-export function topScope(variables: ReadonlyMap<string, Value | undefined> = new Map(), now?: DateTime): Scope {
+export function topScope(
+  variables: ReadonlyMap<string, Value | undefined> = new Map(),
+  now?: DateTime,
+  ordering: Ordering = BINARY,
+): Scope {
   const names = new Map<string, number>();
   const values: (Value | undefined)[] = [];
   for (const [name, value] of variables) names.set(name, values.push(value) - 1);
   const environment = { root: undefined, variables: values, now: now ?? new DateTime(Date.now()) };
-  return new Scope({ environment }, names);
+  return new Scope({ environment, ordering }, names);
 }
 
 /** The scope of a command's `let` document, whose values are constant expressions. */
-export function letScope(lets: Value | undefined, compile: Compile): Scope {
-  const outer = topScope();
+export function letScope(lets: Value | undefined, compile: Compile, ordering: Ordering = BINARY): Scope {
+  const outer = topScope(undefined, undefined, ordering);
   if (!(lets instanceof Doc)) return outer;
   const variables = new Map<string, Value | undefined>();
   for (const [name, expression] of lets.entries()) {
     checkVariableName(name);
     variables.set(name, compile(expression, outer)(outer.environment(Doc.EMPTY)));
   }
-  return topScope(variables, outer.now);
+  return topScope(variables, outer.now, ordering);
 }
 
 function checkVariableName(name: string): void {

@@ -1,17 +1,16 @@
-import { compare } from '../bson/compare.ts';
 import type { Value } from '../bson/values.ts';
+import type { Ordering } from '../collation/ordering.ts';
 import { MongoError } from '../errors.ts';
-import { encodeValue } from '../indexes/key.ts';
 import { typeName } from '../query/types.ts';
 import { isNullish, positional } from './arguments.ts';
 import { isTrue } from './compile.ts';
 import type { Evaluate, OperatorBuilder } from './scope.ts';
 
 /** A list as a set: duplicates gone, whatever their numeric type. */
-function asSet(values: Value[]): Map<string, Value> {
+function asSet(values: Value[], ordering: Ordering): Map<string, Value> {
   const set = new Map<string, Value>();
   for (const value of values) {
-    const key = encodeValue(value);
+    const key = ordering.encode(value);
     if (!set.has(key)) set.set(key, value);
   }
   return set;
@@ -22,7 +21,7 @@ function setOperator(
   max: number,
   code: number,
   nullable: boolean,
-  combine: (sets: Map<string, Value>[]) => Value,
+  combine: (sets: Map<string, Value>[], ordering: Ordering) => Value,
 ): OperatorBuilder {
   return (operand, scope, compile, name) => {
     const evaluates = positional(name, operand, scope, compile, min, max);
@@ -36,14 +35,14 @@ function setOperator(
             code,
             `All operands of ${name} must be arrays. One argument is of type: ${typeName(value)}`,
           );
-        sets.push(asSet(value));
+        sets.push(asSet(value, scope.ordering));
       }
-      return combine(sets);
+      return combine(sets, scope.ordering);
     };
   };
 }
 
-const sorted = (values: Iterable<Value>): Value[] => [...values].sort(compare);
+const sorted = (values: Iterable<Value>, { compare }: Ordering): Value[] => [...values].sort(compare);
 const MANY = Number.MAX_SAFE_INTEGER;
 
 function truthOf(every: boolean): OperatorBuilder {
@@ -60,13 +59,23 @@ function truthOf(every: boolean): OperatorBuilder {
 
 /** Manual: reference/operator/aggregation, "Set Expression Operators". */
 export const setOperators: Record<string, OperatorBuilder> = {
-  $setUnion: setOperator(0, MANY, 17043, true, (sets) =>
-    sorted(asSet(sets.flatMap((set) => [...set.values()])).values()),
+  $setUnion: setOperator(0, MANY, 17043, true, (sets, ordering) =>
+    sorted(
+      asSet(
+        sets.flatMap((set) => [...set.values()]),
+        ordering,
+      ).values(),
+      ordering,
+    ),
   ),
-  $setIntersection: setOperator(0, MANY, 17047, true, (sets) => {
+  $setIntersection: setOperator(0, MANY, 17047, true, (sets, ordering) => {
     const [first, ...rest] = sets;
     if (first === undefined) return [];
-    return sorted([...first].filter(([key]) => rest.every((set) => set.has(key))).map(([, value]) => value));
+    const common = [...first].filter(([key]) => rest.every((set) => set.has(key)));
+    return sorted(
+      common.map(([, value]) => value),
+      ordering,
+    );
   }),
   $setDifference: setOperator(2, 2, 17048, true, ([a, b]) =>
     [...(a ?? [])].filter(([key]) => b?.has(key) !== true).map(([, value]) => value),

@@ -1,6 +1,9 @@
 import BTreeModule from 'sorted-btree';
 import type { Doc } from '../bson/values.ts';
-import type { Matcher } from '../query/match.ts';
+import { parseCollation } from '../collation/collation.ts';
+import { BINARY, type Ordering } from '../collation/ordering.ts';
+import { topScope } from '../expression/scope.ts';
+import { Matcher } from '../query/match.ts';
 import { type GeneratedKeys, generateKeys, type KeyField, keyFields } from './key-generator.ts';
 
 // The package is CommonJS: Node hands over its exports object, bundlers and Bun its default.
@@ -22,6 +25,8 @@ export interface IndexSpec {
   readonly partialFilter: Doc | undefined;
   readonly expireAfterSeconds: number | undefined;
   readonly hidden: boolean;
+  /** In full; nothing for binary comparison. */
+  readonly collation: Doc | undefined;
   /** The whole specification, with what this server only keeps. */
   readonly document: Doc;
 }
@@ -39,18 +44,22 @@ export class Index {
   /** Per field, the depths of its path at which some document has had an array. Never taken back, as in MongoDB. */
   readonly arrays: number[];
   readonly partial: Matcher | undefined;
+  /** The collation of its keys: only queries with the same one find strings here. */
+  readonly ordering: Ordering;
   /** The first components of all paths: a change of any other field leaves the index alone. */
   private readonly roots: readonly string[];
   private readonly partialRoots: readonly string[] | undefined;
 
-  constructor(spec: IndexSpec, partial: Matcher | undefined) {
+  constructor(spec: IndexSpec) {
     this.spec = spec;
     this.fields = keyFields(spec.key);
     this.tree = newTree<string, number>();
     this.arrays = this.fields.map(() => 0);
-    this.partial = partial;
+    this.ordering = parseCollation(spec.collation) ?? BINARY;
+    const scope = topScope(undefined, undefined, this.ordering);
+    this.partial = spec.partialFilter === undefined ? undefined : new Matcher(spec.partialFilter, { scope });
     this.roots = this.fields.map((field) => field.parts[0] as string);
-    this.partialRoots = partial?.roots();
+    this.partialRoots = this.partial?.roots();
   }
 
   get isMultikey(): boolean {
@@ -59,7 +68,7 @@ export class Index {
 
   private generate(doc: Doc): GeneratedKeys | undefined {
     if (this.partial !== undefined && !this.partial.matches(doc)) return undefined;
-    const generated = generateKeys(doc, this.fields);
+    const generated = generateKeys(doc, this.fields, this.ordering);
     return this.spec.sparse && !generated.anyField ? undefined : generated;
   }
 

@@ -1,7 +1,8 @@
 import { arrayIndex, splitPath } from '../bson/path.ts';
 import { Doc, UNDEFINED, type Value } from '../bson/values.ts';
+import { BINARY, type Ordering } from '../collation/ordering.ts';
 import { MongoError } from '../errors.ts';
-import { encodeValue, invert } from './key.ts';
+import { invert } from './key.ts';
 
 /** One field of an index key, with its path split. */
 export interface KeyField {
@@ -42,9 +43,9 @@ interface Cursor {
  * Generates the index keys of a document (manual: core/indexes/index-types/index-multikey). Fields whose paths run
  * through the same array take their values from the same element; two different arrays in one key are refused.
  */
-export function generateKeys(doc: Doc, fields: readonly KeyField[]): GeneratedKeys {
+export function generateKeys(doc: Doc, fields: readonly KeyField[], ordering: Ordering = BINARY): GeneratedKeys {
   const arrays = fields.map(() => 0);
-  const state = { anyField: false, arrays, keys: new Set<string>() };
+  const state = { anyField: false, arrays, keys: new Set<string>(), ordering };
   expand(
     fields.map(() => ({ value: doc, depth: 0 })),
     fields,
@@ -57,6 +58,7 @@ interface State {
   anyField: boolean;
   readonly arrays: number[];
   readonly keys: Set<string>;
+  readonly ordering: Ordering;
 }
 
 /** Marks a cursor whose value is final although it is an array (an element of an array that was spread). */
@@ -121,7 +123,7 @@ function joinKey(cursors: Cursor[], fields: readonly KeyField[], state: State): 
     const value = cursors[i]?.value;
     if (value !== undefined) state.anyField = true;
     // A missing field is indexed as null.
-    const encoded = encodeValue(value === undefined ? null : value);
+    const encoded = state.ordering.encode(value === undefined ? null : value);
     key += fields[i]?.descending === true ? invert(encoded) : encoded;
   }
   return key;

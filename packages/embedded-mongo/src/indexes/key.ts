@@ -20,10 +20,13 @@ import {
  * Every encoding ends itself (no encoding is a prefix of another), hence encodings can be joined to compound keys and
  * inverted unit by unit for descending fields.
  */
-export function encodeValue(value: Value | undefined): string {
+export function encodeValue(value: Value | undefined, text: StringEncoding = encodeString): string {
   const bracket = bracketOf(value);
-  return String.fromCharCode(bracket) + payload(bracket, value);
+  return String.fromCharCode(bracket) + payload(bracket, value, text);
 }
+
+/** How a string becomes a key: as it is, or as a collation sees it. Names of fields and patterns stay as they are. */
+export type StringEncoding = (text: string) => string;
 
 /** No encoding ends in U+FFFF: the successor of one then has the same length, also inverted. */
 const END = '\0';
@@ -43,17 +46,17 @@ export function invert(encoded: string): string {
   return inverted;
 }
 
-function payload(bracket: number, value: Value | undefined): string {
+function payload(bracket: number, value: Value | undefined, text: StringEncoding): string {
   switch (bracket) {
     case Bracket.Number:
       return encodeNumber(value as Numeric);
     case Bracket.String:
-      return encodeString(value instanceof BsonSymbol ? value.value : (value as string));
+      return text(value instanceof BsonSymbol ? value.value : (value as string));
     case Bracket.Object:
-      return encodeDoc(value as Doc);
+      return encodeDoc(value as Doc, text);
     case Bracket.Array: {
       let encoded = '';
-      for (const element of value as Value[]) encoded += encodeValue(element);
+      for (const element of value as Value[]) encoded += encodeValue(element, text);
       return `${encoded}\0`;
     }
     case Bracket.Binary: {
@@ -75,19 +78,19 @@ function payload(bracket: number, value: Value | undefined): string {
     case Bracket.Code:
       return encodeString((value as Code).code);
     case Bracket.CodeWithScope:
-      return encodeString((value as Code).code) + encodeDoc((value as Code).scope ?? Doc.EMPTY);
+      return encodeString((value as Code).code) + encodeDoc((value as Code).scope ?? Doc.EMPTY, encodeString);
     default:
       return '';
   }
 }
 
 /** Names stand between the bracket and the value, as BSON's order of documents wants. */
-function encodeDoc(doc: Doc): string {
+function encodeDoc(doc: Doc, text: StringEncoding): string {
   let encoded = '';
   for (let i = 0; i < doc.size; i++) {
     const value = doc.values[i];
     const bracket = bracketOf(value);
-    encoded += String.fromCharCode(bracket) + encodeString(doc.keys[i] as string) + payload(bracket, value);
+    encoded += String.fromCharCode(bracket) + encodeString(doc.keys[i] as string) + payload(bracket, value, text);
   }
   return `${encoded}\0`;
 }
@@ -95,7 +98,7 @@ function encodeDoc(doc: Doc): string {
 const NEEDS_CARE = /[\0\ud800-\uffff]/;
 
 /** Ends in two zero units; a zero within the string is followed by a one, and UTF-16 is moved into UTF-8's order. */
-function encodeString(text: string): string {
+export function encodeString(text: string): string {
   if (!NEEDS_CARE.test(text)) return `${text}\0\0`;
   return `${encodeStringPrefix(text)}\0\0`;
 }

@@ -1,6 +1,7 @@
 import { Bracket, bracketOf } from '../bson/compare.ts';
 import { isNumeric, MAX_KEY, MIN_KEY, type Regex, toDouble, UNDEFINED, type Value } from '../bson/values.ts';
-import { bracketEnd, bracketStart, encodeStringPrefix, encodeValue, invert } from '../indexes/key.ts';
+import { BINARY, type Ordering } from '../collation/ordering.ts';
+import { bracketEnd, bracketStart, encodeStringPrefix, invert } from '../indexes/key.ts';
 import type { LeafNode } from '../query/node.ts';
 import { literalPrefix } from '../query/regex.ts';
 
@@ -23,8 +24,8 @@ export function successor(prefix: string): string {
   return prefix.slice(0, end - 1) + String.fromCharCode(prefix.charCodeAt(end - 1) + 1);
 }
 
-function point(value: Value): Interval {
-  const from = encodeValue(value);
+function point(value: Value, ordering: Ordering): Interval {
+  const from = ordering.encode(value);
   return { from, to: successor(from), point: true };
 }
 
@@ -32,40 +33,42 @@ function point(value: Value): Interval {
  * The intervals in which the keys of every document that satisfies the condition lie, or `undefined` when it does
  * not bound them. They may hold more: what an index delivers is always matched once more.
  */
-export function boundsOf(leaf: LeafNode): Interval[] | undefined {
+export function boundsOf(leaf: LeafNode, ordering: Ordering = BINARY): Interval[] | undefined {
   const { operand } = leaf;
   switch (leaf.operator) {
     case 'eq':
-      return union(pointsFor(operand));
+      return union(pointsFor(operand, ordering));
     case 'in': {
-      const intervals = (operand as Value[]).flatMap(pointsFor);
-      for (const regex of leaf.regexes ?? []) intervals.push(...regexBounds(regex));
+      const intervals = (operand as Value[]).flatMap((value) => pointsFor(value, ordering));
+      for (const regex of leaf.regexes ?? []) intervals.push(...regexBounds(regex, ordering));
       return union(intervals);
     }
     case 'regex':
-      return union(regexBounds(operand as Regex));
+      return union(regexBounds(operand as Regex, ordering));
     case 'lt':
     case 'lte':
     case 'gt':
     case 'gte':
-      return rangeFor(leaf.operator, operand);
+      return rangeFor(leaf.operator, operand, ordering);
     default:
       return undefined;
   }
 }
 
 /** An array is found by itself as an element, and by the key of its first element. */
-function pointsFor(operand: Value): Interval[] {
-  if (!Array.isArray(operand)) return [point(operand)];
-  return [point(operand), point(operand.length === 0 ? UNDEFINED : (operand[0] as Value))];
+function pointsFor(operand: Value, ordering: Ordering): Interval[] {
+  if (!Array.isArray(operand)) return [point(operand, ordering)];
+  const first = operand.length === 0 ? UNDEFINED : (operand[0] as Value);
+  return [point(operand, ordering), point(first, ordering)];
 }
 
-function rangeFor(operator: 'lt' | 'lte' | 'gt' | 'gte', operand: Value): Interval[] | undefined {
-  if (operand === null) return operator === 'lte' || operator === 'gte' ? [point(null)] : [];
+function rangeFor(operator: 'lt' | 'lte' | 'gt' | 'gte', operand: Value, ordering: Ordering): Interval[] | undefined {
+  if (operand === null) return operator === 'lte' || operator === 'gte' ? [point(null, ordering)] : [];
   if (operand === MIN_KEY || operand === MAX_KEY || Array.isArray(operand)) return undefined;
   const bracket = bracketOf(operand);
-  if (bracket === Bracket.Number && isNumeric(operand) && Number.isNaN(toDouble(operand))) return [point(operand)];
-  const encoded = encodeValue(operand);
+  if (bracket === Bracket.Number && isNumeric(operand) && Number.isNaN(toDouble(operand)))
+    return [point(operand, ordering)];
+  const encoded = ordering.encode(operand);
   switch (operator) {
     case 'lt':
       return [{ from: bracketStart(bracket), to: encoded, point: false }];
@@ -79,13 +82,14 @@ function rangeFor(operator: 'lt' | 'lte' | 'gt' | 'gte', operand: Value): Interv
 }
 
 /** Strings with the expression's literal beginning, or all strings; and expressions, which match themselves. */
-function regexBounds(regex: Regex): Interval[] {
-  const prefix = literalPrefix(regex);
+function regexBounds(regex: Regex, ordering: Ordering): Interval[] {
+  // A pattern looks at the string itself, which the keys of a collation do not hold.
+  const prefix = ordering === BINARY ? literalPrefix(regex) : undefined;
   const strings =
     prefix === undefined
       ? { from: bracketStart(Bracket.String), to: bracketEnd(Bracket.String), point: false }
       : stringRange(prefix);
-  return [strings, point(regex)];
+  return [strings, point(regex, ordering)];
 }
 
 function stringRange(prefix: string): Interval {

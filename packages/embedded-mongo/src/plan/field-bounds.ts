@@ -25,7 +25,7 @@ export function fieldBounds(index: Index, predicates: readonly Predicate[]): Fie
     const candidates = predicates.filter(({ path }) => path === field.path);
     if (candidates.length === 0 || !isPlainPath(field.parts)) return EVERYTHING;
     const multikey = index.arrays[at] !== 0;
-    const chosen = multikey ? boundsOfOne(candidates, index, at, used) : boundsOfAll(candidates);
+    const chosen = multikey ? boundsOfOne(candidates, index, at, used) : boundsOfAll(candidates, index);
     if (chosen === undefined) return EVERYTHING;
     used.push({ at, group: chosen.group });
     return field.descending ? inverted(chosen.intervals) : chosen.intervals;
@@ -49,10 +49,10 @@ interface Chosen {
 }
 
 /** One value per document: all conditions hold for it. */
-function boundsOfAll(candidates: readonly Predicate[]): Chosen | undefined {
+function boundsOfAll(candidates: readonly Predicate[], index: Index): Chosen | undefined {
   let intervals: Interval[] | undefined;
   for (const { leaf } of candidates) {
-    const bounds = boundsOf(leaf);
+    const bounds = boundsOf(leaf, index.ordering);
     if (bounds === undefined) continue;
     intervals = intervals === undefined ? bounds : intersect(intervals, bounds);
   }
@@ -80,7 +80,7 @@ function boundsOfOne(
     );
     if (!mayCompound) continue;
     const intersectable = group === undefined || tiesElements(index, at, group.path);
-    const chosen = boundsOfAll(intersectable ? together : [candidate]);
+    const chosen = boundsOfAll(intersectable ? together : [candidate], index);
     if (chosen === undefined) continue;
     const better =
       best === undefined || (chosen.intervals.every((i) => i.point) && !best.intervals.every((i) => i.point));

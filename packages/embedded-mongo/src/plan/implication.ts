@@ -1,5 +1,6 @@
-import { bracketOf, compare, equals } from '../bson/compare.ts';
+import { bracketOf, equals } from '../bson/compare.ts';
 import { Doc, Regex, type Value } from '../bson/values.ts';
+import { BINARY, type Ordering } from '../collation/ordering.ts';
 import type { LeafNode, MatchNode } from '../query/node.ts';
 import type { Predicate } from './predicates.ts';
 
@@ -7,20 +8,20 @@ import type { Predicate } from './predicates.ts';
  * Whether the query's conditions imply the filter of a partial index. Only then does the index hold every result
  * (manual: core/index-partial, "Query Coverage").
  */
-export function implies(predicates: readonly Predicate[], filter: MatchNode): boolean {
+export function implies(predicates: readonly Predicate[], filter: MatchNode, ordering: Ordering = BINARY): boolean {
   switch (filter.kind) {
     case 'and':
-      return filter.children.every((child) => implies(predicates, child));
+      return filter.children.every((child) => implies(predicates, child, ordering));
     case 'or':
-      return filter.children.some((child) => implies(predicates, child));
+      return filter.children.some((child) => implies(predicates, child, ordering));
     case 'leaf':
-      return predicates.some((known) => known.path === filter.path && leafImplies(known.leaf, filter));
+      return predicates.some((known) => known.path === filter.path && leafImplies(known.leaf, filter, ordering));
     default:
       return false;
   }
 }
 
-function leafImplies(known: LeafNode, wanted: LeafNode): boolean {
+function leafImplies(known: LeafNode, wanted: LeafNode, ordering: Ordering): boolean {
   if (known.operator === wanted.operator && known.operator !== 'other' && equals(known.operand, wanted.operand)) {
     return (known.regexes?.length ?? 0) === 0 && (wanted.regexes?.length ?? 0) === 0;
   }
@@ -37,7 +38,7 @@ function leafImplies(known: LeafNode, wanted: LeafNode): boolean {
     case 'gte':
     case 'lt':
     case 'lte':
-      return rangeImplies(known, wanted);
+      return rangeImplies(known, wanted, ordering);
     default:
       return false;
   }
@@ -49,7 +50,7 @@ function valueSatisfies(value: Value, wanted: LeafNode): boolean {
   return wanted.operator !== 'other' && wanted.matches(docAt(wanted.path, value));
 }
 
-function rangeImplies(known: LeafNode, wanted: LeafNode): boolean {
+function rangeImplies(known: LeafNode, wanted: LeafNode, { compare }: Ordering): boolean {
   const { operand } = known;
   if (operand === null || Array.isArray(operand)) return false;
   if (wanted.operator === 'exists') return wanted.operand === true;

@@ -1,8 +1,8 @@
-import { Doc, isNumeric, toDouble, type Value } from '../bson/values.ts';
+import { BsonSymbol, Doc, isNumeric, toDouble, type Value } from '../bson/values.ts';
 import { badValue } from '../errors.ts';
 import type { Index } from '../indexes/index.ts';
 import type { Matcher } from '../query/match.ts';
-import type { MatchNode } from '../query/node.ts';
+import type { LeafNode } from '../query/node.ts';
 import type { Collection } from '../storage/collection.ts';
 import type { Interval } from './bounds.ts';
 import { type FieldBounds, fieldBounds } from './field-bounds.ts';
@@ -46,10 +46,10 @@ export function choosePlan(
   const natural = naturalOrder(sort, hint);
   if (natural !== undefined) return { kind: 'collection', backward: natural < 0, sorted: true };
   const predicates = conjuncts(matcher.root);
-  if (hint !== undefined && hint !== null) return hintedPlan(collection, predicates, sort, hint);
+  if (hint !== undefined && hint !== null) return hintedPlan(collection, matcher, predicates, sort, hint);
   let best: { plan: IndexPlan; score: number } | undefined;
   for (const index of collection.indexes) {
-    const plan = planIndex(index, predicates, sort);
+    const plan = planIndex(index, matcher, predicates, sort);
     if (plan === undefined) continue;
     // An index that neither bounds the scan nor saves the sort only makes it dearer.
     if (plan.bounds.bounded === 0 && (sort.length === 0 || !plan.sorted)) continue;
@@ -57,7 +57,7 @@ export function choosePlan(
     if (best === undefined || score > best.score) best = { plan, score };
   }
   if (best !== undefined && best.plan.bounds.bounded > 0) return best.plan;
-  const either = planDisjunction(collection, matcher.root, predicates, sort);
+  const either = planDisjunction(collection, matcher, predicates, sort);
   if (either !== undefined && best?.plan.sorted !== true) return either;
   return best?.plan ?? { kind: 'collection', backward: false, sorted: sort.length === 0 };
 }
@@ -69,7 +69,13 @@ function naturalOrder(sort: readonly SortField[], hint: Value | undefined): numb
   return isNumeric(direction) && sort.length === 0 ? toDouble(direction) : undefined;
 }
 
-function hintedPlan(collection: Collection, predicates: Predicate[], sort: readonly SortField[], hint: Value): Plan {
+function hintedPlan(
+  collection: Collection,
+  matcher: Matcher,
+  predicates: Predicate[],
+  sort: readonly SortField[],
+  hint: Value,
+): Plan {
   if (hint instanceof Doc && hint.has('$natural')) {
     return { kind: 'collection', backward: false, sorted: sort.length === 0 };
   }
@@ -79,7 +85,13 @@ function hintedPlan(collection: Collection, predicates: Predicate[], sort: reado
       'error processing query: planner returned error :: caused by :: hint provided does not correspond to an existing index',
     );
   }
-  return planIndex(index, predicates, sort, true) ?? { kind: 'collection', backward: false, sorted: sort.length === 0 };
+  return (
+    planIndex(index, matcher, predicates, sort, true) ?? {
+      kind: 'collection',
+      backward: false,
+      sorted: sort.length === 0,
+    }
+  );
 }
 
 function isHinted(index: Index, hint: Value): boolean {
@@ -99,16 +111,30 @@ function sameDirection(a: Value | undefined, b: Value | undefined): boolean {
 /** The plan over one index, or `undefined` where the index may lack results. */
 function planIndex(
   index: Index,
-  predicates: readonly Predicate[],
+  { ordering }: Matcher,
+  given: readonly Predicate[],
   sort: readonly SortField[],
   forced = false,
 ): IndexPlan | undefined {
   if (index.spec.hidden && !forced) return undefined;
-  if (index.partial !== undefined && !implies(predicates, index.partial.root)) return undefined;
+  const sameOrder = index.ordering.id === ordering.id;
+  const predicates = sameOrder ? given : given.filter(({ leaf }) => isIndifferent(leaf));
+  if (index.partial !== undefined && !implies(predicates, index.partial.root, ordering)) return undefined;
   const bounds = fieldBounds(index, predicates);
   if (index.spec.sparse && !forced && !requiresField(index, predicates)) return undefined;
-  const direction = sortDirection(index, bounds, sort);
+  const direction = sameOrder ? sortDirection(index, bounds, sort) : 0;
   return { kind: 'index', index, bounds, backward: direction === -1, sorted: sort.length === 0 || direction !== 0 };
+}
+
+/** Whether a condition holds for the same values under every collation: strings are neither its operand nor in it. */
+function isIndifferent({ operator, operand }: LeafNode): boolean {
+  if (operator === 'exists' || operator === 'type') return true;
+  if (operator === 'in') return (operand as Value[]).every(hasNoStrings);
+  return ['eq', 'lt', 'lte', 'gt', 'gte'].includes(operator) && hasNoStrings(operand);
+}
+
+function hasNoStrings(value: Value): boolean {
+  return !(typeof value === 'string' || value instanceof BsonSymbol || value instanceof Doc || Array.isArray(value));
 }
 
 /** Some condition on an indexed field that a document without the field cannot satisfy. */
@@ -156,16 +182,16 @@ function isSinglePoint(intervals: readonly Interval[] | undefined): boolean {
 /** `$or` whose every branch has an index of its own: the union of the scans. */
 function planDisjunction(
   collection: Collection,
-  root: MatchNode,
+  matcher: Matcher,
   common: readonly Predicate[],
   sort: readonly SortField[],
 ): OrPlan | undefined {
-  for (const disjunction of disjunctions(root)) {
+  for (const disjunction of disjunctions(matcher.root)) {
     const branches: IndexPlan[] = [];
     for (const child of disjunction.children) {
       const predicates = [...conjuncts(child), ...common];
       const plans = collection.indexes
-        .map((index) => planIndex(index, predicates, []))
+        .map((index) => planIndex(index, matcher, predicates, []))
         .filter((plan) => plan !== undefined && plan.bounds.bounded > 0);
       const best = plans.toSorted((a, b) => (b === undefined || a === undefined ? 0 : scoreOf(b) - scoreOf(a)))[0];
       if (best === undefined) break;

@@ -1,7 +1,8 @@
-import { compare } from '../bson/compare.ts';
 import { splitPath } from '../bson/path.ts';
 import { Doc, isNumeric, toDouble, UNDEFINED, type Value } from '../bson/values.ts';
+import { BINARY, type Ordering } from '../collation/ordering.ts';
 import { badValue, MongoError } from '../errors.ts';
+import type { SortMemory } from './memory.ts';
 import type { SortField } from './planner.ts';
 import { BlockingStream, type Stream } from './stream.ts';
 
@@ -29,20 +30,23 @@ interface Entry {
 }
 
 /** Compares documents by sort fields: of an array its least element counts, or its greatest when descending. */
-class Sorter {
+export class Sorter {
   private readonly fields: { parts: string[]; direction: 1 | -1 }[];
 
-  constructor(sort: readonly SortField[]) {
+  private readonly compare: Ordering['compare'];
+
+  constructor(sort: readonly SortField[], ordering: Ordering) {
+    this.compare = ordering.compare;
     this.fields = sort.map(({ path, direction }) => ({ parts: splitPath(path), direction }));
   }
 
   key(doc: Doc): (Value | undefined)[] {
-    return this.fields.map(({ parts, direction }) => sortValue(doc, parts, 0, direction) ?? null);
+    return this.fields.map(({ parts, direction }) => sortValue(doc, parts, 0, direction, this.compare) ?? null);
   }
 
   compareKeys(a: (Value | undefined)[], b: (Value | undefined)[]): number {
     for (let i = 0; i < this.fields.length; i++) {
-      const difference = compare(a[i], b[i]);
+      const difference = this.compare(a[i], b[i]);
       if (difference !== 0) return this.fields[i]?.direction === -1 ? -difference : difference;
     }
     return 0;
@@ -51,7 +55,13 @@ class Sorter {
   readonly order = (a: Entry, b: Entry): number => this.compareKeys(a.key, b.key) || a.place - b.place;
 }
 
-function sortValue(value: Value | undefined, parts: string[], depth: number, direction: number): Value | undefined {
+function sortValue(
+  value: Value | undefined,
+  parts: string[],
+  depth: number,
+  direction: number,
+  compare: Ordering['compare'],
+): Value | undefined {
   if (Array.isArray(value)) {
     if (value.length === 0) return depth === parts.length ? UNDEFINED : undefined;
     let best: Value | undefined;
@@ -60,26 +70,36 @@ function sortValue(value: Value | undefined, parts: string[], depth: number, dir
       const candidate =
         depth === parts.length
           ? element
-          : (sortValue(element instanceof Doc ? element : undefined, parts, depth, direction) ?? null);
+          : (sortValue(element instanceof Doc ? element : undefined, parts, depth, direction, compare) ?? null);
       if (first || compare(candidate, best) * direction < 0) best = candidate;
       first = false;
     }
     return best;
   }
   if (depth === parts.length) return value;
-  return value instanceof Doc ? sortValue(value.get(parts[depth] as string), parts, depth + 1, direction) : undefined;
+  if (!(value instanceof Doc)) return undefined;
+  return sortValue(value.get(parts[depth] as string), parts, depth + 1, direction, compare);
 }
 
 /** Sorts in memory; with a limit it never holds more than twice that many. */
-export function sortStream(input: Stream, sort: readonly SortField[], limit = Number.POSITIVE_INFINITY): Stream {
-  const sorter = new Sorter(sort);
+export function sortStream(
+  input: Stream,
+  sort: readonly SortField[],
+  ordering: Ordering = BINARY,
+  limit = Number.POSITIVE_INFINITY,
+  memory?: SortMemory,
+): Stream {
+  const sorter = new Sorter(sort, ordering);
   let entries: Entry[] = [];
   let place = 0;
   return new BlockingStream(
     input,
     (doc) => {
+      memory?.take(doc);
       entries.push({ doc, key: sorter.key(doc), place: place++ });
-      if (entries.length >= 2 * limit + 64) entries = entries.sort(sorter.order).slice(0, limit);
+      if (entries.length < 2 * limit + 64) return;
+      entries = entries.sort(sorter.order).slice(0, limit);
+      memory?.release();
     },
     () => {
       const sorted = entries.sort(sorter.order);

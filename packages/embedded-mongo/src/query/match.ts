@@ -1,4 +1,5 @@
 import type { Doc } from '../bson/values.ts';
+import { BINARY, type Ordering } from '../collation/ordering.ts';
 import type { MatchDetails, MatchNode } from './node.ts';
 import { type ParseContext, parseFilter } from './parse.ts';
 
@@ -6,9 +7,12 @@ import { type ParseContext, parseFilter } from './parse.ts';
 export class Matcher {
   readonly root: MatchNode;
   readonly filter: Doc;
+  /** How the conditions compare: an index of another ordering cannot answer for strings. */
+  readonly ordering: Ordering;
 
   constructor(filter: Doc, context: ParseContext = {}) {
     this.filter = filter;
+    this.ordering = context.scope?.ordering ?? BINARY;
     this.root = parseFilter(filter, context);
   }
 

@@ -1,4 +1,4 @@
-import { Bracket, bracketOf, compare, equals } from '../bson/compare.ts';
+import { Bracket, bracketOf, equals } from '../bson/compare.ts';
 import {
   Binary,
   BsonSymbol,
@@ -11,26 +11,32 @@ import {
   toDouble,
   type Value,
 } from '../bson/values.ts';
+import { BINARY, type Ordering } from '../collation/ordering.ts';
 import { badValue } from '../errors.ts';
-import { encodeValue } from '../indexes/key.ts';
 import { leaf, type ValueTest } from './leaf.ts';
 import type { LeafNode, LeafOperator } from './node.ts';
 import { toRegExp } from './regex.ts';
 import { typeMatcher } from './types.ts';
 
 /** The operators that look at one value (manual: reference/operator/query, "Comparison" to "Bitwise"). */
-export function parseOperator(path: string, name: string, operand: Value, spread = true): LeafNode {
+export function parseOperator(
+  path: string,
+  name: string,
+  operand: Value,
+  spread = true,
+  ordering: Ordering = BINARY,
+): LeafNode {
   switch (name) {
     case '$eq':
-      return leaf(path, 'eq', operand, equalTo(operand), spread);
+      return leaf(path, 'eq', operand, equalTo(operand, ordering), spread);
     case '$lt':
     case '$lte':
     case '$gt':
     case '$gte':
       if (operand instanceof Regex) throw badValue(`Can't have RegEx as arg to predicate over field '${path}'.`);
-      return leaf(path, name.slice(1) as LeafOperator, operand, ordered(name.slice(1), operand), spread);
+      return leaf(path, name.slice(1) as LeafOperator, operand, ordered(name.slice(1), operand, ordering), spread);
     case '$in':
-      return inNode(path, operand, spread);
+      return inNode(path, operand, spread, ordering);
     case '$exists': {
       const wanted = truthy(operand);
       const node = leaf(path, 'exists', wanted, (value) => value !== undefined, false);
@@ -72,12 +78,12 @@ function wholeNumber(name: string, operand: Value): number {
 }
 
 /** `null` also matches a field that does not exist. */
-function equalTo(operand: Value): ValueTest {
+function equalTo(operand: Value, ordering: Ordering): ValueTest {
   if (operand === null) return (value) => value === null || value === undefined;
-  if (typeof operand === 'string') {
+  if (typeof operand === 'string' && ordering === BINARY) {
     return (value) => value === operand || (value instanceof BsonSymbol && value.value === operand);
   }
-  return (value) => value !== undefined && equals(value, operand);
+  return (value) => value !== undefined && ordering.equals(value, operand);
 }
 
 const ACCEPTS: Record<string, (difference: number) => boolean> = {
@@ -88,7 +94,7 @@ const ACCEPTS: Record<string, (difference: number) => boolean> = {
 };
 
 /** Range operators stay within the operand's bracket; only MinKey and MaxKey compare with every type. */
-function ordered(operator: string, operand: Value): ValueTest {
+function ordered(operator: string, operand: Value, { compare }: Ordering): ValueTest {
   const accepts = ACCEPTS[operator] as (difference: number) => boolean;
   if (operand === null) {
     const withNull = accepts(0);
@@ -111,7 +117,7 @@ function ordered(operator: string, operand: Value): ValueTest {
 /** From this many values on, a set of encoded values beats comparing one by one. */
 const SET_THRESHOLD = 8;
 
-function inNode(path: string, operand: Value, spread: boolean): LeafNode {
+function inNode(path: string, operand: Value, spread: boolean, ordering: Ordering): LeafNode {
   if (!Array.isArray(operand)) throw badValue('$in needs an array');
   const regexes: Regex[] = [];
   const plain: Value[] = [];
@@ -125,11 +131,11 @@ function inNode(path: string, operand: Value, spread: boolean): LeafNode {
   const regexTests = regexes.map(matchesRegex);
   let isIn: ValueTest;
   if (plain.length > SET_THRESHOLD) {
-    const set = new Set(plain.map(encodeValue));
+    const set = new Set(plain.map((value) => ordering.encode(value)));
     const withNull = plain.includes(null);
-    isIn = (value) => (value === undefined ? withNull : set.has(encodeValue(value)));
+    isIn = (value) => (value === undefined ? withNull : set.has(ordering.encode(value)));
   } else {
-    const tests = plain.map(equalTo);
+    const tests = plain.map((value) => equalTo(value, ordering));
     isIn = (value) => tests.some((test) => test(value));
   }
   const test: ValueTest =

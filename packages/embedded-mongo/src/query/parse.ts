@@ -94,12 +94,13 @@ function isOperatorDocument(value: Value): value is Doc {
 
 function parseField(path: string, value: Value, context: ParseContext): MatchNode[] {
   if (value instanceof Regex) return [regexNode(path, value)];
-  if (!isOperatorDocument(value)) return [parseOperator(path, '$eq', value)];
+  if (!isOperatorDocument(value)) return [parseOperator(path, '$eq', value, true, context.scope?.ordering)];
   return parseOperators(path, value, context);
 }
 
 export function parseOperators(path: string, operators: Doc, context: ParseContext): MatchNode[] {
   const spread = context.onElement !== true;
+  const ordering = context.scope?.ordering;
   const nodes: MatchNode[] = [];
   for (let i = 0; i < operators.size; i++) {
     const name = operators.keys[i] as string;
@@ -124,14 +125,14 @@ export function parseOperators(path: string, operators: Doc, context: ParseConte
       }
       case '$ne':
         if (operand instanceof Regex) throw badValue("Can't have regex as arg to $ne.");
-        nodes.push(negate(parseOperator(path, '$eq', operand, spread)));
+        nodes.push(negate(parseOperator(path, '$eq', operand, spread, ordering)));
         break;
       case '$nin':
-        nodes.push(negate(parseOperator(path, '$in', operand, spread)));
+        nodes.push(negate(parseOperator(path, '$in', operand, spread, ordering)));
         break;
       default:
         if (!name.startsWith('$')) throw badValue(`unknown operator: ${name}`);
-        nodes.push(parseOperator(path, name, operand, spread));
+        nodes.push(parseOperator(path, name, operand, spread, ordering));
     }
   }
   return nodes;
@@ -206,7 +207,9 @@ function parseAll(path: string, operand: Value, context: ParseContext): MatchNod
       return elemMatch(path, entry.values[0] as Value, context);
     }
     if (isOperatorDocument(entry)) throw badValue('no $ expressions in $all');
-    return entry instanceof Regex ? regexNode(path, entry) : parseOperator(path, '$eq', entry);
+    return entry instanceof Regex
+      ? regexNode(path, entry)
+      : parseOperator(path, '$eq', entry, true, context.scope?.ordering);
   });
   return allOf(children);
 }

@@ -1,7 +1,10 @@
 import type BTree from 'sorted-btree';
 import { encodeDocument } from '../bson/encode.ts';
 import { Binary, Doc, Double, ObjectId, Regex, type Value } from '../bson/values.ts';
+import { parseCollation } from '../collation/collation.ts';
+import { BINARY, type Ordering } from '../collation/ordering.ts';
 import { ErrorCode, MongoError } from '../errors.ts';
+import { topScope } from '../expression/scope.ts';
 import { Index, type IndexSpec, newTree } from '../indexes/index.ts';
 import type { GeneratedKeys } from '../indexes/key-generator.ts';
 import { Matcher } from '../query/match.ts';
@@ -31,6 +34,8 @@ export class Collection {
   namespace: string;
   options: Doc;
   validator: Matcher | undefined;
+  /** Its default collation, for commands that name none (manual: reference/collation). */
+  ordering: Ordering = BINARY;
   records: BTree<number, Doc> = newTree<number, Doc>();
   indexes: Index[] = [];
   dropped = false;
@@ -58,8 +63,12 @@ export class Collection {
 
   setOptions(options: Doc): void {
     this.options = options;
+    this.ordering = parseCollation(options.get('collation')) ?? BINARY;
     const validator = options.get('validator');
-    this.validator = validator instanceof Doc && validator.size > 0 ? new Matcher(validator) : undefined;
+    this.validator =
+      validator instanceof Doc && validator.size > 0
+        ? new Matcher(validator, { scope: topScope(undefined, undefined, this.ordering) })
+        : undefined;
   }
 
   /** Stores a document, giving it an `_id` when it has none. */
@@ -157,8 +166,7 @@ export class Collection {
 
   /** Builds an index over what is stored. Nothing remains of it when a unique key occurs twice. */
   buildIndex(spec: IndexSpec): Index {
-    const partial = spec.partialFilter === undefined ? undefined : new Matcher(spec.partialFilter);
-    const index = new Index(spec, partial);
+    const index = new Index(spec);
     for (const [recordId, doc] of this.records.entries()) {
       const keys = index.keysOf(doc);
       if (keys === undefined) continue;

@@ -52,7 +52,7 @@ export class Store {
   /** Registers a collection under a known id: what creation and recovery share. */
   adopt(id: number, namespace: string, options: Doc, uuid: Binary): Collection {
     const collection = new Collection(id, namespace, options, uuid, this);
-    collection.buildIndex(ID_INDEX);
+    collection.buildIndex(idIndex(collection));
     this.collections.set(namespace, collection);
     this.byId.set(id, collection);
     this.nextCollectionId = Math.max(this.nextCollectionId, id + 1);
@@ -93,8 +93,17 @@ const ID_INDEX: IndexSpec = {
   partialFilter: undefined,
   expireAfterSeconds: undefined,
   hidden: false,
+  collation: undefined,
   document: Doc.of({ v: 2, key: ID_KEY, name: '_id_' }),
 };
+
+/** The index on `_id` has the collection's collation. */
+function idIndex({ ordering }: Collection): IndexSpec {
+  const collation = ordering.specification;
+  return collation === undefined
+    ? ID_INDEX
+    : { ...ID_INDEX, collation, document: ID_INDEX.document.with('collation', collation) };
+}
 
 /** Manual: reference/limits, "Naming Restrictions". */
 export function checkNamespace(namespace: string): void {

@@ -1,5 +1,6 @@
 import { Doc, type Value } from '../bson/values.ts';
 import { ErrorCode, failedToParse, MongoError } from '../errors.ts';
+import type { Scope } from '../expression/scope.ts';
 import { Matcher } from '../query/match.ts';
 
 /** The conditions of `arrayFilters` (manual: reference/operator/update/positional-filtered), by identifier. */
@@ -8,7 +9,7 @@ export interface ElementTests {
   checkAllUsed(used: ReadonlySet<string>): void;
 }
 
-export function arrayFilters(filters: Value | undefined): ElementTests {
+export function arrayFilters(filters: Value | undefined, scope: Scope): ElementTests {
   const tests = new Map<string, (element: Value) => boolean>();
   const sources = new Map<string, Doc>();
   for (const filter of Array.isArray(filters) ? filters : []) {
@@ -20,7 +21,7 @@ export function arrayFilters(filters: Value | undefined): ElementTests {
     if (tests.has(identifier)) {
       throw failedToParse(`Found multiple array filters with the same top-level field name ${identifier}`);
     }
-    const matcher = new Matcher(filter);
+    const matcher = new Matcher(filter, { scope });
     tests.set(identifier, (element) => matcher.matches(new Doc([identifier], [element])));
     sources.set(identifier, filter);
   }

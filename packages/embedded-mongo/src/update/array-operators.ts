@@ -1,4 +1,3 @@
-import { compare, equals } from '../bson/compare.ts';
 import { Doc, isNumeric, Regex, toDouble, type Value } from '../bson/values.ts';
 import { badValue, typeMismatch } from '../errors.ts';
 import { elementOrder } from '../expression/arrays.ts';
@@ -24,7 +23,7 @@ function each(operand: Value): Value[] | undefined {
 }
 
 /** The modifiers go into effect in one order, however they are written: position, sort, slice. */
-const push: ModificationBuilder = (operand, path) => {
+const push: ModificationBuilder = (operand, path, { ordering }) => {
   const isForm = operand instanceof Doc && operand.has('$each');
   const values = isForm ? (each(new Doc(['$each'], [operand.get('$each') as Value])) ?? []) : [operand];
   const modifiers = isForm ? operand : Doc.EMPTY;
@@ -35,7 +34,7 @@ const push: ModificationBuilder = (operand, path) => {
   const position = integerModifier(modifiers, '$position');
   const slice = integerModifier(modifiers, '$slice');
   const sort = modifiers.get('$sort');
-  const order = sort === undefined ? undefined : elementOrder(checkedSort(sort));
+  const order = sort === undefined ? undefined : elementOrder(checkedSort(sort), ordering);
   return {
     operator: '$push',
     creates: true,
@@ -75,7 +74,7 @@ function checkedSort(sort: Value): Value {
   return sort;
 }
 
-const addToSet: ModificationBuilder = (operand, path) => {
+const addToSet: ModificationBuilder = (operand, path, { ordering }) => {
   const values = each(operand) ?? [operand];
   return {
     operator: '$addToSet',
@@ -89,8 +88,7 @@ const addToSet: ModificationBuilder = (operand, path) => {
       const array = existing ?? [];
       const fresh: Value[] = [];
       for (const value of values) {
-        if (array.some((element) => equals(element, value)) || fresh.some((element) => equals(element, value)))
-          continue;
+        if ([...array, ...fresh].some((element) => ordering.equals(element, value))) continue;
         fresh.push(value);
       }
       return fresh.length === 0 && existing !== undefined ? existing : [...array, ...fresh];
@@ -111,30 +109,30 @@ function removal(operator: string, drops: (element: Value) => boolean): ReturnTy
 }
 
 /** The operand is a value, operators on the elements, or a condition on their fields. */
-const pull: ModificationBuilder = (operand) => {
+const pull: ModificationBuilder = (operand, _path, scope) => {
   if (
     operand instanceof Doc &&
     operand.keys[0]?.startsWith('$') === true &&
     !/^\$(and|or|nor|expr)$/.test(operand.keys[0])
   ) {
-    const condition = allOf(parseOperators(SELF, operand, {}));
+    const condition = allOf(parseOperators(SELF, operand, { scope }));
     return removal('$pull', (element) => condition.matches(selfDoc(element)));
   }
   if (operand instanceof Doc) {
-    const condition = new Matcher(operand);
+    const condition = new Matcher(operand, { scope });
     return removal('$pull', (element) => element instanceof Doc && condition.matches(element));
   }
   if (operand instanceof Regex) {
     const condition = allOf(parseOperators(SELF, new Doc(['$regex'], [operand]), {}));
     return removal('$pull', (element) => condition.matches(selfDoc(element)));
   }
-  return removal('$pull', (element) => compare(element, operand) === 0);
+  return removal('$pull', (element) => scope.ordering.equals(element, operand));
 };
 
-const pullAll: ModificationBuilder = (operand) => {
+const pullAll: ModificationBuilder = (operand, _path, { ordering }) => {
   if (!Array.isArray(operand))
     throw badValue(`$pullAll requires an array argument but was given a ${typeName(operand)}: ${render(operand)}`);
-  return removal('$pullAll', (element) => operand.some((value) => equals(value, element)));
+  return removal('$pullAll', (element) => operand.some((value) => ordering.equals(value, element)));
 };
 
 /** Manual: reference/operator/update-array. */

@@ -3,12 +3,13 @@ import { compare } from '../bson/compare.ts';
 import { identical } from '../bson/identical.ts';
 import { DateTime, Doc, Double, isNumeric, type Numeric, Timestamp, type Value } from '../bson/values.ts';
 import { badValue, failedToParse, typeMismatch } from '../errors.ts';
+import type { Scope } from '../expression/scope.ts';
 import { typeName } from '../query/types.ts';
 import { render } from '../storage/collection.ts';
 import type { Modification } from './tree.ts';
 
-/** Makes the modification that an operator's entry `path: operand` stands for. */
-export type ModificationBuilder = (operand: Value, path: string) => Modification;
+/** Makes the modification that an operator's entry `path: operand` stands for; the scope has the statement's collation. */
+export type ModificationBuilder = (operand: Value, path: string, scope: Scope) => Modification;
 
 /** Keeps the stored value when the new one is identical, so that nothing counts as modified. */
 const keep = (existing: Value | undefined, fresh: Value): Value =>
@@ -52,10 +53,11 @@ function arithmetic(
 }
 
 function extremum(operator: string, direction: number): ModificationBuilder {
-  return (operand) => ({
+  return (operand, _path, { ordering }) => ({
     operator,
     creates: true,
-    apply: (existing) => (existing === undefined || compare(operand, existing) * direction > 0 ? operand : existing),
+    apply: (existing) =>
+      existing === undefined || ordering.compare(operand, existing) * direction > 0 ? operand : existing,
   });
 }
 
@@ -133,7 +135,11 @@ const pop: ModificationBuilder = (operand, path) => {
 /** Manual: reference/operator/update, the operators on single fields. */
 export const fieldOperators: Record<string, ModificationBuilder> = {
   $set: set,
-  $setOnInsert: (operand, path) => ({ ...set(operand, path), operator: '$setOnInsert', onlyInserting: true }),
+  $setOnInsert: (operand, path, scope) => ({
+    ...set(operand, path, scope),
+    operator: '$setOnInsert',
+    onlyInserting: true,
+  }),
   $unset: () => ({ operator: '$unset', creates: false, apply: () => undefined }),
   $inc: arithmetic('$inc', (operand) => operand, add),
   $mul: arithmetic('$mul', (operand) => multiply(operand, 0), multiply),

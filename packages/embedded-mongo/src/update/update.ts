@@ -24,7 +24,7 @@ const builders = { ...fieldOperators, ...arrayUpdateOperators };
 export function compileUpdate(update: Value | undefined, filters: Value | undefined, scope: Scope): Update {
   if (Array.isArray(update)) return pipelineUpdate(update, scope);
   if (!(update instanceof Doc)) throw failedToParse('Update argument must be either an object or an array');
-  if (update.keys[0]?.startsWith('$') === true) return operatorUpdate(update, arrayFilters(filters));
+  if (update.keys[0]?.startsWith('$') === true) return operatorUpdate(update, arrayFilters(filters, scope), scope);
   return replacement(update);
 }
 
@@ -106,7 +106,7 @@ function withTimestamps(doc: Doc): Doc {
   );
 }
 
-function operatorUpdate(update: Doc, filters: ElementTests): Update {
+function operatorUpdate(update: Doc, filters: ElementTests, scope: Scope): Update {
   const root = new UpdateNode();
   const renames: { from: string; to: string }[] = [];
   let positional = false;
@@ -140,7 +140,7 @@ function operatorUpdate(update: Doc, filters: ElementTests): Update {
         if (part.startsWith('$[') && part !== '$[]') used.add(checkIdentifier(part, path, filters));
       }
       if (build === undefined) renames.push(checkedRename(path, operand));
-      else root.insert(path, parts, build(operand, path));
+      else root.insert(path, parts, build(operand, path, scope));
     }
   }
   for (const { from, to } of renames) reserveRename(root, from, to);
