@@ -99,12 +99,23 @@ async function releaseObligations(store: Store, open: Owned[]): Promise<void> {
 }
 
 async function closeEntries(store: Store, holders: Holder[], open: Owned[]): Promise<void> {
-  if (holders.length === 0) return;
-  const settled = open.map(({ entry }) => entry.id);
-  await usersOf(store).updateMany(
-    { _id: { $in: holders.map(({ _id }) => _id) } },
-    closingStatement(settled, store.clock.now()),
+  const now = store.clock.now();
+  const changing = holders.filter(({ openEntries }) =>
+    Object.values(openEntries).some((entry) => leavesAt(entry, now)),
   );
+  if (changing.length === 0) return;
+  const settled = open.map(({ entry }) => entry.id);
+  await usersOf(store).updateMany({ _id: { $in: changing.map(({ _id }) => _id) } }, closingStatement(settled, now));
+}
+
+/** Whether an entry is to be closed or forgotten now, so that an account without any is not written to. */
+function leavesAt({ settledAt }: OpenEntry, now: Date): boolean {
+  return settledAt === undefined || settledAt <= forgottenBy(now);
+}
+
+/** What was settled by then is forgotten now. */
+function forgottenBy(now: Date): Date {
+  return new Date(now.getTime() - KEY_RETENTION_MS);
 }
 
 /**
@@ -175,8 +186,7 @@ function remembered(entry: string) {
 }
 
 function expired(entry: string, now: Date) {
-  const cutoff = new Date(now.getTime() - KEY_RETENTION_MS);
-  return { $and: [{ $not: [isMissing(`${entry}.settledAt`)] }, { $lte: [`${entry}.settledAt`, cutoff] }] };
+  return { $and: [{ $not: [isMissing(`${entry}.settledAt`)] }, { $lte: [`${entry}.settledAt`, forgottenBy(now)] }] };
 }
 
 /** At once while an entry is open; else when the first key may be forgotten; else never. */

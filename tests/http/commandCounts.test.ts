@@ -61,6 +61,13 @@ describe('round trips to the database', () => {
     expect(await commandsOf(() => caller.get(`/v1/generations/${id}`), 200)).toEqual(['find']);
   });
 
+  it('GET /v1/quota/ledger: 2, and 4 where charges have just been made', async () => {
+    await caller.get('/v1/quota/ledger');
+    expect(await commandsOf(() => caller.get('/v1/quota/ledger'), 200)).toEqual(['find', 'find']);
+    await caller.post('/v1/quota/consume', { credits: 1 });
+    expect(await commandsOf(() => caller.get('/v1/quota/ledger'), 200)).toEqual(['find', 'insert', 'update', 'find']);
+  });
+
   it('POST /v1/generations/{id}/cancel: 2, the move and the refund', async () => {
     const cancel = () => caller.post(`/v1/generations/${id}/cancel`);
     expect(await commandsOf(cancel, 200)).toEqual(['findAndModify', 'findAndModify']);
