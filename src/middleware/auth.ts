@@ -5,18 +5,9 @@ import { uniqueSymbol } from 'hono-openapi';
 import { z } from 'zod';
 import { ArtifexError } from '../domain/errors.ts';
 import type { SessionTrust } from '../identity/sessionTrust.ts';
-import type { UserEnv } from './context.ts';
+import type { Auth, UserEnv } from './context.ts';
 import { problemAnswers } from './describe.ts';
 import { Refusal } from './refusal.ts';
-
-/** Who asks, as the session token says. */
-export interface Auth {
-  clerkUserId: string;
-  email: string | undefined;
-  name: string | undefined;
-  /** The claim `metadata.role` is `admin`. */
-  isAdmin: boolean;
-}
 
 /** RFC 6750 section 2.1; the name of the scheme is case-insensitive (RFC 9110 section 11.1). */
 const BEARER = /^bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)$/i;

@@ -1,5 +1,13 @@
 import type { RequestIdVariables } from 'hono/request-id';
-import type { Auth } from './auth.ts';
+
+/** Who asks, as the session token says. */
+export interface Auth {
+  clerkUserId: string;
+  email: string | undefined;
+  name: string | undefined;
+  /** The claim `metadata.role` is `admin`. */
+  isAdmin: boolean;
+}
 
 /** What every handler finds in its context. */
 export interface EdgeEnv {

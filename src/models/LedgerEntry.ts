@@ -1,28 +1,35 @@
 import { type Connection, type Model, Schema, type Types } from 'mongoose';
 import { LEDGER_KINDS, type LedgerKind } from '../domain/ledger.ts';
 
+/** What an entry says wherever it stands: open in its account, or in the ledger. */
+export interface EntryFields {
+  /** Always positive; the kind tells the direction. */
+  credits: number;
+  /** Credits that remained afterwards. */
+  balance: number;
+  /** Number of the period to which it belongs; a refund belongs to the one that was charged. */
+  period: number;
+  at: Date;
+  /** Hash of user and idempotency key. */
+  key?: string;
+  /** Hash of the route and body that came with the key. */
+  fingerprint?: string;
+  generationId?: Types.ObjectId;
+  /** The charge that a refund gives back. */
+  chargeId?: Types.ObjectId;
+  reason?: string;
+}
+
 /**
  * One line of the audit trail of quota. It is written once and never changed, and therefore has no soft delete: what moved
  * credits stays to be read.
  */
-export interface LedgerEntry {
+export interface LedgerEntry extends EntryFields {
   _id: Types.ObjectId;
   userId: Types.ObjectId;
   /** Position in the user's ledger, from 1 without gaps. */
   sequence: number;
   kind: LedgerKind;
-  /** Always positive; the kind tells the direction. */
-  credits: number;
-  /** Credits that remained afterwards. */
-  balance: number;
-  /** Number of the period to which it belongs. */
-  period: number;
-  at: Date;
-  key?: string;
-  fingerprint?: string;
-  generationId?: Types.ObjectId;
-  chargeId?: Types.ObjectId;
-  reason?: string;
 }
 
 export type LedgerEntryModelType = Model<LedgerEntry>;

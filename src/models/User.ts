@@ -11,6 +11,7 @@ import type { PostingKind } from '../domain/ledger.ts';
 import { periodAt } from '../domain/periods.ts';
 import { SUBSCRIPTION_TIERS, type SubscriptionTier } from '../domain/tiers.ts';
 import type { ImageGeneration } from './ImageGeneration.ts';
+import type { EntryFields } from './LedgerEntry.ts';
 import { type SoftDeletable, softDelete } from './plugins/softDelete.ts';
 
 export const THEMES = ['system', 'light', 'dark'] as const;
@@ -34,25 +35,11 @@ export interface UserSettings {
  * Something that moved the account and still has to be written elsewhere. It is put here by the same write that moved the
  * account, so neither can be without the other; settlement copies it to the ledger and takes it away.
  */
-export interface OpenEntry {
+export interface OpenEntry extends EntryFields {
   id: Types.ObjectId;
   kind: PostingKind;
-  /** Position in the user's ledger, from 1 without gaps; a delivery has none. */
+  /** Position in the user's ledger; a delivery has none. */
   sequence?: number;
-  credits: number;
-  /** Credits that remained afterwards. */
-  balance: number;
-  /** Number of the period that was charged. */
-  period: number;
-  at: Date;
-  /** Hash of user and idempotency key. */
-  key?: string;
-  /** Hash of the route and body that came with the key. */
-  fingerprint?: string;
-  generationId?: Types.ObjectId;
-  /** The charge that a refund gives back. */
-  chargeId?: Types.ObjectId;
-  reason?: string;
   /** The generation that this charge paid for, whole, so that a crash after the charge cannot lose it. */
   generation?: ImageGeneration;
   /** When ledger and generation were seen to hold this entry. */
