@@ -39,6 +39,15 @@ export const ErrorCode = {
   TransactionCommitted: 256,
   TransactionTooOld: 225,
   OperationNotSupportedInTransaction: 263,
+  ConflictingOperationInProgress: 117,
+  CommandFailed: 125,
+  CursorKilled: 237,
+  SnapshotTooOld: 239,
+  SnapshotUnavailable: 246,
+  ChangeStreamFatalError: 280,
+  ChangeStreamHistoryLost: 286,
+  InvalidResumeToken: 260,
+  NoMatchingDocument: 47,
   InvalidPipelineOperator: 168,
   CommandOnShardedViewNotSupportedOnMongod: 169,
   InvalidIndexSpecificationOption: 197,
@@ -54,6 +63,19 @@ export const ErrorCode = {
 
 const names = new Map<number, string>(Object.entries(ErrorCode).map(([name, code]) => [code, name]));
 
+/** The label by which a driver knows that the whole transaction may be tried again. */
+export const TRANSIENT = 'TransientTransactionError';
+
+/** A transaction met another one's change. */
+export function writeConflict(): MongoError {
+  return new MongoError(
+    ErrorCode.WriteConflict,
+    'Caused by :: Write conflict during plan execution and yielding is disabled. :: Please retry your operation or multi-document transaction.',
+    {},
+    [TRANSIENT],
+  );
+}
+
 /** An error that the client is to see: it becomes `{ok: 0, code, codeName, errmsg}` or a write error. */
 export class MongoError extends Error {
   readonly code: number;
@@ -66,6 +88,11 @@ export class MongoError extends Error {
     this.code = code;
     this.info = info;
     this.labels = labels;
+  }
+
+  /** Whether the transaction in which it happened is over, so that not even a single statement can report it. */
+  get endsTransaction(): boolean {
+    return this.labels.includes(TRANSIENT);
   }
 
   /** MongoDB names the errors without an entry in its table by their number, as `Location40414`. */

@@ -150,15 +150,6 @@ describe('retryable writes (core/retryable-writes)', () => {
     expect(await rawCommand(port, insert)).toMatchObject({ n: 1 });
     expect(await rawCommand(port, insert)).not.toHaveProperty('writeErrors');
   });
-
-  test('multi-document transactions are refused with a code, not half done', async () => {
-    const session = server().client.startSession();
-    onTestFinished(() => session.endSession());
-    session.startTransaction();
-    const insert = server().freshDb().collection('c').insertOne({}, { session });
-    await expect(insert).rejects.toMatchObject({ code: 263 });
-    await session.abortTransaction();
-  });
 });
 
 describe('long commands', () => {

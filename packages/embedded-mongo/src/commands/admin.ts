@@ -84,7 +84,9 @@ export function connectionStatus(): Doc {
 export function endSessions({ command, engine }: CommandContext): Doc {
   for (const lsid of listField(command, command.keys[0] as string)) {
     const session = sessionOf(Doc.of({ lsid }));
-    if (session !== undefined) engine.retries.forget(session);
+    if (session === undefined) continue;
+    engine.transactions.abortOf(session);
+    engine.retries.forget(session);
   }
   return ok();
 }
@@ -96,20 +98,41 @@ export function getParameter({ command }: CommandContext): Doc {
   throw new MongoError(ErrorCode.InvalidOptions, 'no option found to get');
 }
 
-/** Of the parameters that can be set while running, the one that tests of expiry need. */
+/** The parameters that can be set while running: those that tests of expiry need. */
 export function setParameter({ command, engine }: CommandContext): Doc {
-  const seconds = command.get('ttlMonitorSleepSecs');
-  if (!isNumeric(seconds) || toDouble(seconds) <= 0) {
-    throw new MongoError(ErrorCode.InvalidOptions, `unrecognized parameter [${command.keys[1] ?? ''}]`);
+  const name = command.keys[1] ?? '';
+  const seconds = command.values[1];
+  const value = isNumeric(seconds) ? toDouble(seconds) : 0;
+  if (value > 0 && name === 'ttlMonitorSleepSecs') {
+    const was = engine.ttl.intervalMs / 1000;
+    engine.ttl.start(value * 1000);
+    return ok({ was });
   }
-  const was = engine.ttl.intervalMs / 1000;
-  engine.ttl.start(toDouble(seconds) * 1000);
-  return ok({ was });
+  if (value > 0 && name === 'transactionLifetimeLimitSeconds') {
+    const was = engine.transactions.lifetimeSeconds;
+    engine.transactions.lifetimeSeconds = value;
+    return ok({ was });
+  }
+  throw new MongoError(ErrorCode.InvalidOptions, `unrecognized parameter [${name}]`);
 }
 
-export function unsupportedTransaction(): never {
-  throw new MongoError(
-    ErrorCode.OperationNotSupportedInTransaction,
-    'multi-document transactions are not supported by this server',
-  );
+/** `commitTransaction` and `abortTransaction` without the number of a transaction. */
+export function outsideTransaction({ name, database }: CommandContext): never {
+  if (database !== 'admin') {
+    throw new MongoError(ErrorCode.Unauthorized, `${name} may only be run against the admin database.`);
+  }
+  throw new MongoError(ErrorCode.CommandFailed, `${name} must be run within a transaction`);
+}
+
+/** Ends the transactions of the sessions named, by their ids or by patterns; of all when none is named. */
+export function killAllSessions({ command, engine }: CommandContext): Doc {
+  const patterns = listField(command, command.keys[0] as string);
+  const sessions = patterns.flatMap((pattern) => {
+    const session = pattern instanceof Doc ? sessionOf(pattern) : undefined;
+    return session === undefined ? [] : [session];
+  });
+  // There is no authentication, so that a pattern of users means everybody.
+  if (sessions.length === 0) engine.transactions.abortAll();
+  for (const session of sessions) engine.transactions.abortOf(session);
+  return ok();
 }

@@ -1,8 +1,9 @@
 import { Doc, isNumeric, toDouble, type Value } from '../bson/values.ts';
 import { badValue, failedToParse, MongoError, toMongoError } from '../errors.ts';
 import { ListStream, Slice } from '../plan/stream.ts';
+import { patiently } from '../storage/claims.ts';
 import { checkNamespace } from '../storage/database.ts';
-import { type CommandContext, docField, listField, ok, type Running } from './context.ts';
+import { type CommandContext, docField, listField, ok, type Pause, type Running } from './context.ts';
 import { deleteStatement, MAX_STATEMENTS, type UpdateOutcome, updateStatement } from './write.ts';
 
 interface Totals {
@@ -40,6 +41,7 @@ export function* bulkWrite(context: CommandContext): Running {
       if (!errorsOnly) results.push(Doc.of({ ok: 1, idx, ...fields }));
     } catch (thrown) {
       const error = toMongoError(thrown);
+      if (error.endsTransaction) throw error;
       totals.errors += 1;
       results.push(Doc.of({ ok: 0, idx, code: error.code, errmsg: error.message, ...error.info, n: 0 }));
       if (ordered) break;
@@ -68,7 +70,7 @@ function* runOperation(
   operation: Doc,
   namespaces: readonly string[],
   totals: Totals,
-): Generator<undefined, Record<string, Value | undefined>> {
+): Generator<Pause, Record<string, Value | undefined>> {
   const kind = operation.keys[0];
   const position = operation.values[0];
   const namespace = isNumeric(position) ? namespaces[toDouble(position)] : undefined;
@@ -76,7 +78,8 @@ function* runOperation(
   switch (kind) {
     case 'insert': {
       const validate = context.command.get('bypassDocumentValidation') !== true;
-      context.engine.store.ensure(namespace).insert(docField(operation, 'document') ?? Doc.EMPTY, validate);
+      const document = docField(operation, 'document') ?? Doc.EMPTY;
+      yield* patiently(() => context.engine.store.ensure(namespace).insert(document, validate));
       totals.inserted += 1;
       return { n: 1 };
     }

@@ -156,6 +156,7 @@ export function collMod(context: CommandContext): Doc {
   const namespace = namespaceOf(context);
   const collection = engine.store.get(namespace);
   if (collection === undefined) throw new MongoError(ErrorCode.NamespaceNotFound, `ns does not exist: ${namespace}`);
+  engine.store.settle(collection);
   let { options } = collection;
   const reply: Record<string, Value> = {};
   for (const [key, value] of [...command.entries()].slice(1)) {

@@ -15,11 +15,14 @@ export interface CommandContext {
   readonly connectionId: number;
 }
 
+/** A command lets others run, or waits for a promise before it goes on. */
+export type Pause = Promise<void> | undefined;
+
 /**
  * A command either answers at once or runs in slices: each `yield` lets other commands run. Between two yields it has
  * the data to itself, so a check and the change that rests on it stand without a yield between them.
  */
-export type Running = Generator<undefined, Doc>;
+export type Running = Generator<Pause, Doc>;
 export type Handler = (context: CommandContext) => Doc | Running;
 
 export function ok(fields: Record<string, Value | undefined> = {}): Doc {

@@ -2,6 +2,7 @@ import { Doc } from '../bson/values.ts';
 import { failedToParse } from '../errors.ts';
 import { parseSort } from '../plan/sort.ts';
 import { Matcher } from '../query/match.ts';
+import { patiently } from '../storage/claims.ts';
 import { compileUpdate, isReplacement } from '../update/update.ts';
 import { type CommandContext, docField, namespaceOf, ok, type Running } from './context.ts';
 import { hintOf } from './find.ts';
@@ -43,14 +44,18 @@ export function* findAndModify(context: CommandContext): Running {
     const collection = engine.store.get(namespace);
     const [stored] = collection === undefined ? [] : yield* locate(collection, target, 1, counters);
     if (collection !== undefined && stored !== undefined) {
-      const before = current(collection, stored, target.matcher);
-      // Another command was faster: look again.
-      if (before === undefined) continue;
-      if (compiled === undefined) {
+      const change = yield* patiently(() => {
+        const before = current(collection, stored, target.matcher);
+        if (before === undefined) return undefined;
+        if (compiled !== undefined)
+          return { before, after: updateOne(collection, stored.recordId, before, compiled, target.matcher, validate) };
         collection.remove(stored.recordId, before);
-        return ok({ lastErrorObject: Doc.of({ n: 1 }), value: project(before) });
-      }
-      const after = updateOne(collection, stored.recordId, before, compiled, target.matcher, validate);
+        return { before, after: undefined };
+      });
+      // Another command was faster: look again.
+      if (change === undefined) continue;
+      const { before, after } = change;
+      if (after === undefined) return ok({ lastErrorObject: Doc.of({ n: 1 }), value: project(before) });
       return ok({
         lastErrorObject: Doc.of({ n: 1, updatedExisting: true }),
         value: project(returnsNew ? after : before),
@@ -59,7 +64,7 @@ export function* findAndModify(context: CommandContext): Running {
     if (compiled === undefined) return ok({ lastErrorObject: Doc.of({ n: 0 }), value: null });
     if (!upsert) return ok({ lastErrorObject: Doc.of({ n: 0, updatedExisting: false }), value: null });
     const made = upsertDocument(target.matcher, compiled, isReplacement(u));
-    const { doc } = engine.store.ensure(namespace).insert(made, validate);
+    const { doc } = yield* patiently(() => engine.store.ensure(namespace).insert(made, validate));
     return ok({
       lastErrorObject: Doc.of({ n: 1, updatedExisting: false, upserted: doc.get('_id') ?? null }),
       value: returnsNew ? project(doc) : null,

@@ -223,6 +223,7 @@ export function dropIndexes(context: CommandContext): Doc {
   const { store } = context.engine;
   const collection = store.get(namespace);
   if (collection === undefined) throw new MongoError(ErrorCode.NamespaceNotFound, `ns not found ${namespace}`);
+  store.settle(collection);
   const nIndexesWas = collection.indexes.length;
   const wanted = context.command.get('index');
   const doomed =

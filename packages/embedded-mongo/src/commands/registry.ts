@@ -4,10 +4,11 @@ import {
   endSessions,
   getParameter,
   hello,
+  killAllSessions,
+  outsideTransaction,
   ping,
   serverStatus,
   setParameter,
-  unsupportedTransaction,
 } from './admin.ts';
 import { aggregate } from './aggregate.ts';
 import { bulkWrite } from './bulk-write.ts';
@@ -54,6 +55,8 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map(
     endSessions: reads(endSessions),
     refreshSessions: reads(ping),
     killSessions: reads(endSessions),
+    killAllSessions: reads(killAllSessions),
+    killAllSessionsByPattern: reads(killAllSessions),
     insert: writes(insert),
     update: writes(update),
     delete: writes(remove),
@@ -81,7 +84,7 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map(
     listDatabases: reads(listDatabases),
     collStats: reads(collStats),
     dbStats: reads(dbStats),
-    commitTransaction: reads(unsupportedTransaction),
-    abortTransaction: reads(unsupportedTransaction),
+    commitTransaction: reads(outsideTransaction),
+    abortTransaction: reads(outsideTransaction),
   }),
 );

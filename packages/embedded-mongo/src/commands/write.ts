@@ -5,9 +5,10 @@ import type { Counters } from '../plan/scan.ts';
 import { parseSort } from '../plan/sort.ts';
 import { Slice } from '../plan/stream.ts';
 import { Matcher } from '../query/match.ts';
+import { patiently } from '../storage/claims.ts';
 import type { Collection } from '../storage/collection.ts';
 import { compileUpdate, isReplacement } from '../update/update.ts';
-import { type CommandContext, docField, listField, namespaceOf, ok, type Running } from './context.ts';
+import { type CommandContext, docField, listField, namespaceOf, ok, type Pause, type Running } from './context.ts';
 import { hintOf } from './find.ts';
 import { current, locate, type Target, updateOne, upsertDocument } from './modify.ts';
 import { commandScope } from './query.ts';
@@ -18,8 +19,8 @@ export const MAX_STATEMENTS = 100_000;
 function* statements(
   context: CommandContext,
   list: readonly Value[],
-  run: (statement: Doc, index: number) => Generator<undefined, void> | undefined,
-): Generator<undefined, Value[]> {
+  run: (statement: Doc, index: number) => Generator<Pause, void>,
+): Generator<Pause, Value[]> {
   if (list.length === 0 || list.length > MAX_STATEMENTS) {
     throw new MongoError(
       16,
@@ -34,10 +35,12 @@ function* statements(
     if (!(statement instanceof Doc)) throw failedToParse('write statements have to be objects');
     if (slice.expired()) yield;
     try {
-      const running = run(statement, index);
-      if (running !== undefined) yield* running;
+      yield* run(statement, index);
     } catch (thrown) {
-      errors.push(writeError(index, toMongoError(thrown)));
+      const error = toMongoError(thrown);
+      // The transaction is over: there is nothing a client could do about one statement.
+      if (error.endsTransaction) throw error;
+      errors.push(writeError(index, error));
       if (ordered) break;
     }
   }
@@ -58,10 +61,9 @@ export function* insert(context: CommandContext): Running {
   const { store } = context.engine;
   const validate = context.command.get('bypassDocumentValidation') !== true;
   let n = 0;
-  const errors = yield* statements(context, listField(context.command, 'documents'), (doc) => {
-    store.ensure(namespace).insert(doc, validate);
+  const errors = yield* statements(context, listField(context.command, 'documents'), function* (doc) {
+    yield* patiently(() => store.ensure(namespace).insert(doc, validate));
     n += 1;
-    return undefined;
   });
   return ok({ n, writeErrors: withErrors(errors) });
 }
@@ -108,7 +110,7 @@ export function* updateStatement(
   index: number,
   outcome: UpdateOutcome,
   counters: Counters = { keysExamined: 0, docsExamined: 0 },
-): Generator<undefined, void> {
+): Generator<Pause, void> {
   for (const key of statement.keys) {
     if (!UPDATE_FIELDS.has(key)) throw new MongoError(40415, `BSON field 'update.updates.${key}' is an unknown field.`);
   }
@@ -134,18 +136,22 @@ export function* updateStatement(
     const slice = new Slice();
     for (const stored of found) {
       if (slice.expired()) yield;
-      const before = current(collection as Collection, stored, target.matcher);
-      if (before === undefined) continue;
+      const changed = yield* patiently(() => {
+        const before = current(collection as Collection, stored, target.matcher);
+        if (before === undefined) return undefined;
+        const { recordId } = stored;
+        return updateOne(collection as Collection, recordId, before, compiled, target.matcher, validate) !== before;
+      });
+      if (changed === undefined) continue;
       matched += 1;
       outcome.n += 1;
-      if (updateOne(collection as Collection, stored.recordId, before, compiled, target.matcher, validate) !== before)
-        outcome.modified += 1;
+      if (changed) outcome.modified += 1;
     }
     // What was found first has been changed meanwhile: look again.
     if (found.length > 0 && matched === 0 && !multi) continue;
     if (matched > 0 || !upsert) return;
     const made = upsertDocument(target.matcher, compiled, isReplacement(u));
-    const { doc } = store.ensure(namespace).insert(made, validate);
+    const { doc } = yield* patiently(() => store.ensure(namespace).insert(made, validate));
     outcome.n += 1;
     outcome.upserted.push(Doc.of({ index, _id: doc.get('_id') ?? null }));
     return;
@@ -181,7 +187,7 @@ export function* deleteStatement(
   filter: Doc,
   one: boolean,
   options: Doc,
-): Generator<undefined, number> {
+): Generator<Pause, number> {
   const target: Target = {
     matcher: new Matcher(filter, { scope: statementScope(context, namespace, options) }),
     sort: [],
@@ -196,10 +202,12 @@ export function* deleteStatement(
     let removed = 0;
     for (const stored of found) {
       if (slice.expired()) yield;
-      const doc = current(collection, stored, target.matcher);
-      if (doc === undefined) continue;
-      collection.remove(stored.recordId, doc);
-      removed += 1;
+      removed += yield* patiently(() => {
+        const doc = current(collection, stored, target.matcher);
+        if (doc === undefined) return 0;
+        collection.remove(stored.recordId, doc);
+        return 1;
+      });
     }
     if (!one || removed > 0 || found.length === 0) return removed;
   }

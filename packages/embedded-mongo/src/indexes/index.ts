@@ -62,6 +62,12 @@ export class Index {
     this.partialRoots = this.partial?.roots();
   }
 
+  /** The index as it is now, whatever becomes of this one. */
+  copy(): Index {
+    const tree = this.tree.clone();
+    return Object.assign(Object.create(Index.prototype) as Index, this, { tree, arrays: [...this.arrays] });
+  }
+
   get isMultikey(): boolean {
     return this.arrays.some((depths) => depths !== 0);
   }

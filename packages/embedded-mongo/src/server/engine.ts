@@ -1,11 +1,14 @@
 import { Doc, isNumeric, toDouble } from '../bson/values.ts';
-import type { CommandContext, Running } from '../commands/context.ts';
+import type { CommandContext, Handler, Pause, Running } from '../commands/context.ts';
 import { commands } from '../commands/registry.ts';
 import { ErrorCode, MongoError, toMongoError } from '../errors.ts';
+import { Blocked } from '../storage/claims.ts';
 import { Store } from '../storage/database.ts';
 import type { Journal } from '../storage/journal.ts';
+import type { RetryEntry } from '../storage/operations.ts';
 import { Cursors } from './cursors.ts';
 import { Retries, retryKeyOf } from './retries.ts';
+import { Transactions } from './transactions.ts';
 import { TtlMonitor } from './ttl.ts';
 
 /** The server's state, and the one way in which commands get at it. */
@@ -13,6 +16,7 @@ export class Engine {
   readonly store = new Store();
   readonly cursors = new Cursors();
   readonly retries = new Retries();
+  readonly transactions = new Transactions(this);
   readonly ttl = new TtlMonitor(this);
   readonly startedAt = Date.now();
   readonly version = '8.0.0';
@@ -36,6 +40,17 @@ export class Engine {
     this.store.recorder = journal;
   }
 
+  /** The same server, with another view of its data. */
+  through(store: Store): Engine {
+    return Object.create(this, { store: { value: store } }) as Engine;
+  }
+
+  /** What the journal remembers of the replies to writes and commits. */
+  restoreReply(entry: RetryEntry): void {
+    if (entry.transaction === true) this.transactions.restore(entry, entry.reply);
+    else this.retries.remember(entry, entry.reply);
+  }
+
   /** Runs a command to its reply. It answers without a promise when nothing has to be waited for. */
   execute(command: Doc, connectionId: number): Doc | Promise<Doc> {
     try {
@@ -51,12 +66,9 @@ export class Engine {
     if (typeof database !== 'string') throw new MongoError(40571, 'OP_MSG requests require a $db argument');
     const entry = commands.get(name);
     if (entry === undefined) throw new MongoError(ErrorCode.CommandNotFound, `no such command: '${name}'`);
-    if (command.get('autocommit') === false) {
-      throw new MongoError(
-        ErrorCode.OperationNotSupportedInTransaction,
-        'multi-document transactions are not supported by this server',
-      );
-    }
+    const context: CommandContext = { engine: this, command, name, database, connectionId };
+    if (command.has('autocommit')) return this.dispatchInTransaction(entry.run, context);
+    if (name === 'getMore') this.transactions.checkCursor(command);
     const retry = entry.writes ? retryKeyOf(command) : undefined;
     if (retry !== undefined) {
       // A client that gave up waiting sends the write again while it is still running.
@@ -64,8 +76,8 @@ export class Engine {
       if (running !== undefined) return running;
       const repeated = this.retries.repeated(retry);
       if (repeated !== undefined) return this.acknowledged(command, repeated);
+      this.transactions.beforeWrite(retry);
     }
-    const context: CommandContext = { engine: this, command, name, database, connectionId };
     const finish = (reply: Doc): Doc | Promise<Doc> => {
       if (!entry.writes) return reply;
       if (retry !== undefined) this.retries.remember(retry, reply);
@@ -77,41 +89,91 @@ export class Engine {
       if (entry.writes) this.store.recorder.commit();
       return toMongoError(error).toReply();
     };
+    const reply = this.run(entry.run, context, finish, fail);
+    if (retry !== undefined && reply instanceof Promise) this.retries.started(retry, reply);
+    return reply;
+  }
+
+  /** Specification: transactions/transactions.md, "Constructing the first command within a transaction". */
+  private dispatchInTransaction(handler: Handler, context: CommandContext): Doc | Promise<Doc> {
+    const { command, name } = context;
+    const key = retryKeyOf(command);
+    if (command.get('autocommit') !== false || key === undefined) {
+      throw new MongoError(ErrorCode.InvalidOptions, "'autocommit' has to be false and needs a transaction number");
+    }
+    if (name === 'commitTransaction' || name === 'abortTransaction') {
+      if (context.database !== 'admin') {
+        throw new MongoError(ErrorCode.Unauthorized, `${name} may only be run against the admin database.`);
+      }
+      if (name === 'abortTransaction') return this.transactions.abortNamed(key);
+      return this.acknowledged(command, this.transactions.commit(key));
+    }
+    const transaction = this.transactions.enter(key, context);
+    const finish = (reply: Doc): Doc => {
+      this.transactions.noteCursor(transaction, reply);
+      if (reply.has('writeErrors')) this.transactions.abort(transaction);
+      return reply;
+    };
+    const fail = (error: unknown): Doc => {
+      this.transactions.abort(transaction);
+      return toMongoError(error).toReply();
+    };
+    return this.run(handler, { ...context, engine: transaction.engine }, finish, fail);
+  }
+
+  private run(
+    handler: Handler,
+    context: CommandContext,
+    finish: (reply: Doc) => Doc | Promise<Doc>,
+    fail: (error: unknown) => Doc | Promise<Doc>,
+  ): Doc | Promise<Doc> {
     try {
-      const result = entry.run(context);
+      const result = handler(context);
       if (result instanceof Doc) return finish(result);
       const step = result.next();
       if (step.done === true) return finish(step.value);
-      const deadline = deadlineOf(command);
-      const later = this.continueLater(result, deadline, finish, fail);
-      if (retry !== undefined) this.retries.started(retry, later);
-      return later;
+      return this.continueLater(result, step.value, deadlineOf(context.command), finish, fail);
     } catch (error) {
-      return fail(error);
+      if (!(error instanceof Blocked)) return fail(error);
+      // A change of a collection that an open transaction has used: nothing of it has been done.
+      return this.within(error.holder.ended, deadlineOf(context.command)).then(
+        () => this.run(handler, context, finish, fail),
+        fail,
+      );
     }
   }
 
-  /** Gives the event loop a turn before each further slice of a long command. */
+  /** Gives the event loop a turn, or waits for what the command waits for, before each further slice. */
   private async continueLater(
     running: Running,
+    first: Pause,
     deadline: number,
     finish: (reply: Doc) => Doc | Promise<Doc>,
     fail: (error: unknown) => Doc | Promise<Doc>,
   ): Promise<Doc> {
     try {
-      for (;;) {
+      for (let pause = first; ; ) {
         // What this slice changed belongs to one commit; the next slice begins another.
         this.store.recorder.commit();
-        await new Promise<void>((resume) => setImmediate(resume));
-        if (performance.now() > deadline) {
-          throw new MongoError(ErrorCode.MaxTimeMSExpired, 'operation exceeded time limit');
-        }
+        if (pause === undefined) await new Promise<void>((resume) => setImmediate(resume));
+        else await this.within(pause, deadline);
+        if (performance.now() > deadline) throw timeIsOver();
         const step = running.next();
         if (step.done === true) return finish(step.value);
+        pause = step.value;
       }
     } catch (error) {
       return fail(error);
     }
+  }
+
+  /** Waits for the promise, but no longer than the command may take. */
+  private within(promise: Promise<void>, deadline: number): Promise<void> {
+    if (deadline === Number.POSITIVE_INFINITY) return promise;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(timeIsOver()), Math.max(0, deadline - performance.now()));
+      promise.then(resolve, reject).finally(() => clearTimeout(timer));
+    });
   }
 
   /** A write is answered only when the journal has it, on disk if the client asks for that. */
@@ -122,9 +184,14 @@ export class Engine {
 
   async close(): Promise<void> {
     this.ttl.stop();
+    this.transactions.abortAll();
     this.cursors.close();
     await this.journal?.close();
   }
+}
+
+function timeIsOver(): MongoError {
+  return new MongoError(ErrorCode.MaxTimeMSExpired, 'operation exceeded time limit');
 }
 
 /** `maxTimeMS` counts from the start of the command; it is looked at whenever the command lets others run. */

@@ -53,6 +53,11 @@ export class Retries {
     this.sessions.delete(session);
   }
 
+  /** The number of the session's last retryable write. */
+  lastOf(session: string): bigint | undefined {
+    return this.sessions.get(session)?.number;
+  }
+
   *entries(): Generator<{ session: string; number: bigint; reply: Doc }> {
     for (const [session, { number, reply }] of this.sessions) yield { session, number, reply };
   }

@@ -3,6 +3,7 @@ import { visitPath } from '../bson/path.ts';
 import { DateTime, type Doc, type Value } from '../bson/values.ts';
 import type { Index } from '../indexes/index.ts';
 import { bracketStart, encodeValue } from '../indexes/key.ts';
+import { Blocked } from '../storage/claims.ts';
 import type { Collection } from '../storage/collection.ts';
 import type { Engine } from './engine.ts';
 
@@ -66,10 +67,20 @@ function removeExpired(collection: Collection, index: Index, before: number): bo
   for (const recordId of expired) {
     const doc = collection.records.get(recordId);
     if (doc === undefined || !isExpired(doc, index, before)) continue;
-    collection.remove(recordId, doc);
-    removed += 1;
+    if (removeNow(collection, recordId, doc)) removed += 1;
   }
   return removed >= PER_TURN;
+}
+
+/** What an open transaction has changed is left to a later pass. */
+function removeNow(collection: Collection, recordId: number, doc: Doc): boolean {
+  try {
+    collection.remove(recordId, doc);
+    return true;
+  } catch (error) {
+    if (error instanceof Blocked) return false;
+    throw error;
+  }
 }
 
 /** Of an array of dates the earliest counts. */

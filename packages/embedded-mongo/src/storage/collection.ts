@@ -8,6 +8,7 @@ import { topScope } from '../expression/scope.ts';
 import { Index, type IndexSpec, newTree } from '../indexes/index.ts';
 import type { GeneratedKeys } from '../indexes/key-generator.ts';
 import { Matcher } from '../query/match.ts';
+import { type Claims, keyClaim, recordClaim } from './claims.ts';
 import type { Recorder } from './recorder.ts';
 
 const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
@@ -18,10 +19,18 @@ export interface Stored {
   readonly doc: Doc;
 }
 
-interface IndexChange {
+export interface IndexChange {
   readonly index: Index;
   readonly before: GeneratedKeys | undefined;
   readonly after: GeneratedKeys | undefined;
+}
+
+/** The store that a collection belongs to, as far as the collection needs it. */
+export interface CollectionOwner {
+  readonly recorder: Recorder;
+  readonly claims: Claims;
+  /** Throws when an open transaction has used the collection. */
+  settle(collection: Collection): void;
 }
 
 /**
@@ -42,9 +51,9 @@ export class Collection {
   /** The sum of the documents' BSON sizes. */
   dataBytes = 0;
   private nextRecordId = 1;
-  private readonly owner: { readonly recorder: Recorder };
+  protected readonly owner: CollectionOwner;
 
-  constructor(id: number, namespace: string, options: Doc, uuid: Binary, owner: { readonly recorder: Recorder }) {
+  constructor(id: number, namespace: string, options: Doc, uuid: Binary, owner: CollectionOwner) {
     this.id = id;
     this.namespace = namespace;
     this.options = options;
@@ -76,34 +85,54 @@ export class Collection {
     const doc = withIdFirst(input);
     checkStorable(doc);
     if (validate) this.validate(doc);
-    const recordId = this.nextRecordId;
+    const recordId = this.takeRecordId();
     const changes = this.planChanges(undefined, doc, recordId);
-    this.nextRecordId += 1;
+    this.admit(recordId, undefined, changes);
     this.apply(changes, recordId);
     this.put(recordId, doc);
-    this.owner.recorder.put(this.id, recordId, doc);
+    this.owner.recorder.put(this, recordId, doc, undefined, false);
     return { recordId, doc };
   }
 
-  /** Puts `after` in the place of the record's document. */
-  replace(recordId: number, before: Doc, after: Doc, validate = true): void {
+  takeRecordId(): number {
+    return this.nextRecordId++;
+  }
+
+  /** Throws when somebody else has a claim on the record or on one of the keys it is about to have. */
+  protected admit(recordId: number, _before: Doc | undefined, changes: readonly IndexChange[]): void {
+    if (this.owner.claims.size > 0) this.owner.claims.check(this.claimsOf(recordId, changes));
+  }
+
+  /** What a change of the record has to itself: the record and its new keys in unique indexes. */
+  protected *claimsOf(recordId: number, changes: readonly IndexChange[]): Generator<string> {
+    yield recordClaim(this.id, recordId);
+    for (const { index, after } of changes) {
+      if (!index.spec.unique || after === undefined) continue;
+      for (const key of after.keys) yield keyClaim(this.id, index.spec.name, key);
+    }
+  }
+
+  /** Puts `after` in the place of the record's document; `replaces` when it was given as a whole. */
+  replace(recordId: number, before: Doc, after: Doc, validate = true, replaces = false): void {
     checkStorable(after);
     if (validate) this.validate(after, before);
     const changes = this.planChanges(before, after, recordId);
+    this.admit(recordId, before, changes);
     this.apply(changes, recordId);
     this.dataBytes -= encodeDocument(before).length;
     this.put(recordId, after);
-    this.owner.recorder.put(this.id, recordId, after);
+    this.owner.recorder.put(this, recordId, after, before, replaces);
   }
 
   remove(recordId: number, doc: Doc): void {
+    this.admit(recordId, doc, []);
     for (const index of this.indexes) {
       const keys = index.keysOf(doc);
       if (keys !== undefined) index.remove(keys, recordId);
     }
     this.dataBytes -= encodeDocument(doc).length;
     this.records.delete(recordId);
-    this.owner.recorder.remove(this.id, recordId);
+    this.owner.recorder.remove(this, recordId, doc);
   }
 
   /** What recovery does with a journalled document: no checks, no recording. */
@@ -121,6 +150,13 @@ export class Collection {
     }
     if (doc !== undefined) this.put(recordId, doc);
     this.nextRecordId = Math.max(this.nextRecordId, recordId + 1);
+  }
+
+  /** Makes a change of a transaction that was checked when the transaction made it. */
+  applyCommitted(recordId: number, doc: Doc | undefined, before: Doc | undefined, replaces = false): void {
+    this.restore(recordId, doc);
+    if (doc !== undefined) this.owner.recorder.put(this, recordId, doc, before, replaces);
+    else if (before !== undefined) this.owner.recorder.remove(this, recordId, before);
   }
 
   private put(recordId: number, doc: Doc): void {
@@ -166,6 +202,7 @@ export class Collection {
 
   /** Builds an index over what is stored. Nothing remains of it when a unique key occurs twice. */
   buildIndex(spec: IndexSpec): Index {
+    this.owner.settle(this);
     const index = new Index(spec);
     for (const [recordId, doc] of this.records.entries()) {
       const keys = index.keysOf(doc);

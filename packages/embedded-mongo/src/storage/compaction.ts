@@ -51,7 +51,7 @@ export class Compactor {
       records: collection.records.clone(),
       indexes: collection.indexes.slice(1).map((index) => index.spec),
     }));
-    const retries = [...this.engine.retries.entries()];
+    const retries = [...this.engine.retries.entries(), ...this.engine.transactions.entries()];
     // From here to the new journal nothing may run in between: the clones are the state at the switch.
     this.journal.switchTo(openForAppend(journalPath(this.folder, next), 0, next));
     syncFolder(this.folder);

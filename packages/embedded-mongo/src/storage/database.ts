@@ -2,8 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { Binary, Doc } from '../bson/values.ts';
 import { ErrorCode, MongoError } from '../errors.ts';
 import type { IndexSpec } from '../indexes/index.ts';
+import { Blocked, Claims, type Holder, namespaceClaim } from './claims.ts';
 import { Collection } from './collection.ts';
 import { NO_RECORDER, type Recorder } from './recorder.ts';
+
+/** An open transaction, and whether it has used a collection. */
+export interface CollectionUser extends Holder {
+  uses(collection: Collection): boolean;
+}
 
 /** All collections of the server, by full namespace (`database.collection`). */
 export class Store {
@@ -11,6 +17,10 @@ export class Store {
   private readonly byId = new Map<number, Collection>();
   private nextCollectionId = 1;
   recorder: Recorder = NO_RECORDER;
+  /** What open transactions hold. */
+  readonly claims: Claims = new Claims();
+  /** The open transactions, which a change of a collection they have used has to wait for. */
+  readonly users = new Set<CollectionUser>();
 
   get(namespace: string): Collection | undefined {
     return this.collections.get(namespace);
@@ -35,18 +45,28 @@ export class Store {
 
   create(namespace: string, options: Doc): Collection {
     checkNamespace(namespace);
+    this.claims.check([namespaceClaim(namespace)]);
     if (this.collections.has(namespace)) {
       throw new MongoError(ErrorCode.NamespaceExists, `Collection ${namespace} already exists.`);
     }
     const uuid = new Binary(Buffer.from(randomUUID().replaceAll('-', ''), 'hex'), 4);
-    const collection = this.adopt(this.nextCollectionId, namespace, options, uuid);
+    const collection = this.adopt(this.takeCollectionId(), namespace, options, uuid);
     this.recorder.createCollection(collection);
     return collection;
   }
 
+  takeCollectionId(): number {
+    return this.nextCollectionId++;
+  }
+
+  /** Throws when an open transaction has used the collection: its snapshot rests on what the collection is like. */
+  settle(collection: Collection): void {
+    for (const user of this.users) if (user.uses(collection)) throw new Blocked(user);
+  }
+
   /** The collection, created as the first write to it does. */
   ensure(namespace: string): Collection {
-    return this.collections.get(namespace) ?? this.create(namespace, Doc.EMPTY);
+    return this.get(namespace) ?? this.create(namespace, Doc.EMPTY);
   }
 
   /** Registers a collection under a known id: what creation and recovery share. */
@@ -60,8 +80,9 @@ export class Store {
   }
 
   drop(collection: Collection): void {
+    this.settle(collection);
     this.forget(collection);
-    this.recorder.dropCollection(collection.id);
+    this.recorder.dropCollection(collection);
   }
 
   forget(collection: Collection): void {
@@ -72,8 +93,10 @@ export class Store {
 
   rename(collection: Collection, namespace: string): void {
     checkNamespace(namespace);
+    this.settle(collection);
+    const from = collection.namespace;
     this.restoreDescription(collection, namespace, collection.options);
-    this.recorder.alterCollection(collection);
+    this.recorder.alterCollection(collection, from);
   }
 
   restoreDescription(collection: Collection, namespace: string, options: Doc): void {

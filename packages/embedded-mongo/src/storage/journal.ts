@@ -25,6 +25,8 @@ export class Journal implements Recorder {
   private waiting: { sync: boolean; waiter: Waiter }[] = [];
   private unsynced: Waiter[] = [];
   private scheduled = false;
+  /** The record being written must not be split. */
+  private whole = false;
   private syncing = false;
   private failure: unknown;
   /** How long the current file is. */
@@ -40,21 +42,21 @@ export class Journal implements Recorder {
     this.release = release;
   }
 
-  put(collectionId: number, recordId: number, doc: Doc): void {
-    this.operations.put(collectionId, recordId, doc);
-    if (this.operations.size > MAX_PAYLOAD_BYTES) this.commit();
+  put(collection: Collection, recordId: number, doc: Doc, before: Doc | undefined, replaces: boolean): void {
+    this.operations.put(collection.id, recordId, doc, before !== undefined && replaces);
+    if (this.operations.size > MAX_PAYLOAD_BYTES && !this.whole) this.commit();
   }
 
-  remove(collectionId: number, recordId: number): void {
-    this.operations.remove(collectionId, recordId);
+  remove(collection: Collection, recordId: number): void {
+    this.operations.remove(collection.id, recordId);
   }
 
   createCollection(collection: Collection): void {
     this.operations.createCollection(collection);
   }
 
-  dropCollection(collectionId: number): void {
-    this.operations.dropCollection(collectionId);
+  dropCollection(collection: Collection): void {
+    this.operations.dropCollection(collection.id);
   }
 
   alterCollection(collection: Collection): void {
@@ -69,7 +71,13 @@ export class Journal implements Recorder {
     this.operations.dropIndex(collectionId, name);
   }
 
+  beginWhole(): void {
+    this.commit();
+    this.whole = true;
+  }
+
   commit(retry?: RetryEntry): void {
+    this.whole = false;
     if (retry !== undefined) this.operations.retry(retry);
     if (this.operations.size > 0) this.queued.push(frame(this.operations.take()));
     this.schedule();

@@ -15,12 +15,16 @@ const CREATE_INDEX = 6;
 const DROP_INDEX = 7;
 const RETRY = 8;
 const COMPLETE = 9;
+/** Like PUT, of a document that took the place of another as a whole. */
+const REPLACE = 10;
 
 /** A remembered reply of a retryable write. */
 export interface RetryEntry {
   readonly session: string;
   readonly number: bigint;
   readonly reply: Doc;
+  /** It is the commit of a transaction of this number. */
+  readonly transaction?: boolean;
 }
 
 /** Writes changes into the payload of a record: what happened, with whole documents, so that replaying is idempotent. */
@@ -43,8 +47,8 @@ export class OperationWriter {
     this.writer.at = this.writer.bytes.writeUIntLE(recordId, this.writer.at, 6);
   }
 
-  put(collectionId: number, recordId: number, doc: Doc): void {
-    this.writer.byte(PUT);
+  put(collectionId: number, recordId: number, doc: Doc, replaces = false): void {
+    this.writer.byte(replaces ? REPLACE : PUT);
     this.writer.int32(collectionId);
     this.recordId(recordId);
     this.writer.raw(encodeDocument(doc));
@@ -87,9 +91,10 @@ export class OperationWriter {
     this.writer.document(Doc.of({ name }));
   }
 
-  retry({ session, number, reply }: RetryEntry): void {
+  retry({ session, number, reply, transaction }: RetryEntry): void {
     this.writer.byte(RETRY);
-    this.writer.document(Doc.of({ session: new Binary(Buffer.from(session, 'latin1')), number, reply }));
+    const id = new Binary(Buffer.from(session, 'latin1'));
+    this.writer.document(Doc.of({ session: id, number, reply, transaction: transaction === true ? true : undefined }));
   }
 
   complete(): void {
@@ -120,10 +125,11 @@ export function replay(payload: Buffer, store: Store, onRetry: (entry: RetryEntr
     const kind = payload[at++];
     switch (kind) {
       case PUT:
+      case REPLACE:
       case REMOVE: {
         const collection = store.withId(int32());
         const id = recordId();
-        const doc = kind === PUT ? document() : undefined;
+        const doc = kind === REMOVE ? undefined : document();
         collection?.restore(id, doc);
         break;
       }
@@ -164,6 +170,7 @@ export function replay(payload: Buffer, store: Store, onRetry: (entry: RetryEntr
           session: Buffer.from((entry.get('session') as Binary).bytes).toString('latin1'),
           number: entry.get('number') as bigint,
           reply: entry.get('reply') as Doc,
+          transaction: entry.get('transaction') === true,
         });
         break;
       }

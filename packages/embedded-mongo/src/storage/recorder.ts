@@ -1,18 +1,23 @@
 import type { Doc } from '../bson/values.ts';
 import type { IndexSpec } from '../indexes/index.ts';
 import type { Collection } from './collection.ts';
+import type { RetryEntry } from './operations.ts';
 
 /** Whoever has to know of each change, in the order in which they happen: the journal, if there is one. */
 export interface Recorder {
-  put(collectionId: number, recordId: number, doc: Doc): void;
-  remove(collectionId: number, recordId: number): void;
+  /** `before` is what was there; `replaces` tells a replacement from an update of single fields. */
+  put(collection: Collection, recordId: number, doc: Doc, before: Doc | undefined, replaces: boolean): void;
+  remove(collection: Collection, recordId: number, before: Doc): void;
   createCollection(collection: Collection): void;
-  dropCollection(collectionId: number): void;
-  alterCollection(collection: Collection): void;
+  dropCollection(collection: Collection): void;
+  /** `from` is the name it had, when that has changed. */
+  alterCollection(collection: Collection, from?: string): void;
   createIndex(collectionId: number, spec: IndexSpec): void;
   dropIndex(collectionId: number, name: string): void;
+  /** What follows until `commit` is kept as a whole or not at all, whatever its size: a transaction. */
+  beginWhole(): void;
   /** Marks the end of a command; with the reply that a retry of it is to get. */
-  commit(retry?: { session: string; number: bigint; reply: Doc }): void;
+  commit(retry?: RetryEntry): void;
 }
 
 const nothing = (): void => {};
@@ -26,5 +31,6 @@ export const NO_RECORDER: Recorder = {
   alterCollection: nothing,
   createIndex: nothing,
   dropIndex: nothing,
+  beginWhole: nothing,
   commit: nothing,
 };

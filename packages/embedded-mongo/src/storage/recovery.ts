@@ -66,7 +66,7 @@ function load(engine: Engine, folder: string): Loaded {
     }
     // A journal is begun only when the one before it is complete, so only the newest can be torn.
     result = readRecords(journalPath(folder, generation), generation === last, (payload) => {
-      replay(payload, engine.store, (entry) => engine.retries.remember(entry, entry.reply));
+      replay(payload, engine.store, (entry) => engine.restoreReply(entry));
     });
   }
   const snapshotBytes = start === undefined ? 0 : statSync(snapshotPath(folder, start)).size;
@@ -76,7 +76,7 @@ function load(engine: Engine, folder: string): Loaded {
 function loadSnapshot(engine: Engine, path: string): void {
   let complete = false;
   readRecords(path, false, (payload) => {
-    if (replay(payload, engine.store, (entry) => engine.retries.remember(entry, entry.reply)).complete) complete = true;
+    if (replay(payload, engine.store, (entry) => engine.restoreReply(entry)).complete) complete = true;
   });
   if (!complete) throw new StorageError(`${path} is damaged: it has no end`);
 }

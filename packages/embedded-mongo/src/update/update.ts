@@ -15,6 +15,8 @@ import { applyNode, UpdateNode } from './tree.ts';
 export interface Update {
   /** Whether it needs to know which array position the query matched. */
   readonly positional: boolean;
+  /** It gives the whole document. */
+  readonly replaces?: true;
   apply(doc: Doc, position: number, inserting: boolean): Doc;
 }
 
@@ -25,7 +27,7 @@ export function compileUpdate(update: Value | undefined, filters: Value | undefi
   if (Array.isArray(update)) return pipelineUpdate(update, scope);
   if (!(update instanceof Doc)) throw failedToParse('Update argument must be either an object or an array');
   if (update.keys[0]?.startsWith('$') === true) return operatorUpdate(update, arrayFilters(filters, scope), scope);
-  return replacement(update);
+  return { ...replacement(update), replaces: true };
 }
 
 export function isReplacement(update: Value | undefined): boolean {
