@@ -53,6 +53,7 @@ export const ErrorCode = {
   InvalidIndexSpecificationOption: 197,
   NotImplemented: 238,
   CommandNotSupportedOnView: 166,
+  ViewDepthLimitExceeded: 165,
   OptionNotSupportedOnView: 167,
   Overflow: 15,
   ExceededMemoryLimit: 146,

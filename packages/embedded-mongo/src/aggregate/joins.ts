@@ -2,8 +2,8 @@ import { Doc, Regex, type Value } from '../bson/values.ts';
 import { ErrorCode, MongoError } from '../errors.ts';
 import { compileExpression, valueAt } from '../expression/compile.ts';
 import { type Evaluate, type Scope, topScope } from '../expression/scope.ts';
-import { BlockingStream, ListStream, PAUSE, type Pulled, type Stream } from '../plan/stream.ts';
-import { compilePipeline, type PipelineContext, type Stage } from './pipeline.ts';
+import { BlockingStream, drain, PAUSE, PausingList, type Pulled, type Stream } from '../plan/stream.ts';
+import { compilePipeline, isWriting, type PipelineContext, type Stage } from './pipeline.ts';
 
 /** `$lookup` (manual: reference/operator/aggregation/lookup): by equality of fields, by a pipeline, or by both. */
 export function lookupStage(specification: Value, scope: Scope, context: PipelineContext): Stage {
@@ -21,7 +21,11 @@ export function lookupStage(specification: Value, scope: Scope, context: Pipelin
   const localField = text('localField');
   const foreignField = text('foreignField');
   const pipeline = specification.get('pipeline');
-  if (from === undefined || as === undefined)
+  for (const key of specification.keys) {
+    if (!LOOKUP_OPTIONS.has(key)) throw new MongoError(ErrorCode.FailedToParse, `unknown argument to $lookup: ${key}`);
+  }
+  const ownSource = Array.isArray(pipeline) && pipeline[0] instanceof Doc && pipeline[0].keys[0] === '$documents';
+  if ((from === undefined && !ownSource) || as === undefined)
     throw new MongoError(ErrorCode.FailedToParse, "must specify 'from' and 'as' fields for a $lookup");
   if (
     (localField === undefined) !== (foreignField === undefined) ||
@@ -34,16 +38,31 @@ export function lookupStage(specification: Value, scope: Scope, context: Pipelin
   }
   if (pipeline !== undefined && !Array.isArray(pipeline))
     throw new MongoError(ErrorCode.TypeMismatch, 'A pipeline must be an array');
+  if (pipeline !== undefined) refuseWriting(pipeline, '$lookup');
+  const namespace = `${context.database}.${from ?? NO_COLLECTION}`;
   const lets = letExpressions(specification.get('let'), scope);
   const join = (doc: Doc): Stream => {
     const inner = capturedScope(scope, lets, doc);
     const stages: Value[] = pipeline ?? [];
-    if (localField === undefined || foreignField === undefined)
-      return context.open(`${context.database}.${from}`, stages, inner);
+    if (localField === undefined || foreignField === undefined) return context.open(namespace, stages, inner);
     const match = Doc.of({ $match: equalityFilter(doc, localField, foreignField) });
-    return context.open(`${context.database}.${from}`, [match, ...stages], inner);
+    const [first] = stages;
+    // What `$documents` brings is matched afterwards.
+    const ordered = ownSource && first !== undefined ? [first, match, ...stages.slice(1)] : [match, ...stages];
+    return context.open(namespace, ordered, inner);
   };
   return (input) => new LookupStream(input, join, as.split('.'));
+}
+
+/** The place of a pipeline that brings its own documents. */
+const NO_COLLECTION = '$cmd.aggregate';
+const LOOKUP_OPTIONS = new Set(['from', 'as', 'localField', 'foreignField', 'pipeline', 'let']);
+
+function refuseWriting(pipeline: readonly Value[], name: string): void {
+  for (const stage of pipeline) {
+    const inner = stage instanceof Doc ? stage.keys[0] : undefined;
+    if (isWriting(inner)) throw new MongoError(51047, `${inner} is not allowed within a ${name}'s sub-pipeline`);
+  }
 }
 
 function letExpressions(lets: Value | undefined, scope: Scope): [string, Evaluate][] {
@@ -113,6 +132,20 @@ function withPath(doc: Doc, parts: readonly string[], depth: number, value: Valu
   return doc.with(part, withPath(inner instanceof Doc ? inner : Doc.EMPTY, parts, depth + 1, value));
 }
 
+const NOT_IN_FACETS = new Set([
+  '$facet',
+  '$out',
+  '$merge',
+  '$collStats',
+  '$geoNear',
+  '$indexStats',
+  '$planCacheStats',
+  '$documents',
+  '$search',
+  '$searchMeta',
+  '$changeStream',
+]);
+
 /** `$facet`: several pipelines over the same input. */
 export function facetStage(specification: Value, scope: Scope, context: PipelineContext): Stage {
   if (!(specification instanceof Doc) || specification.size === 0) {
@@ -122,7 +155,7 @@ export function facetStage(specification: Value, scope: Scope, context: Pipeline
     if (!Array.isArray(pipeline)) throw new MongoError(40170, `arguments to $facet must be arrays, ${name} is not`);
     for (const stage of pipeline) {
       const stageName = stage instanceof Doc ? (stage.keys[0] ?? '') : '';
-      if (['$facet', '$out', '$merge', '$collStats', '$geoNear', '$indexStats'].includes(stageName)) {
+      if (NOT_IN_FACETS.has(stageName)) {
         throw new MongoError(40600, `${stageName} is not allowed to be used within a $facet stage`);
       }
     }
@@ -135,24 +168,16 @@ export function facetStage(specification: Value, scope: Scope, context: Pipeline
       (doc) => {
         docs.push(doc);
       },
-      () => [
-        new Doc(
+      function* () {
+        const results: Value[] = [];
+        for (const { stage } of facets) results.push(yield* drain(stage(new PausingList(docs))));
+        yield new Doc(
           facets.map(({ name }) => name),
-          facets.map(({ stage }) => drainAtOnce(stage(new ListStream(docs)))),
-        ),
-      ],
+          results,
+        );
+      },
     );
   };
-}
-
-/** The facets' input is at hand already, so nothing in them waits for long. */
-function drainAtOnce(stream: Stream): Doc[] {
-  const docs: Doc[] = [];
-  for (;;) {
-    const doc = stream.next();
-    if (doc === undefined) return docs;
-    if (doc !== PAUSE) docs.push(doc);
-  }
 }
 
 /** `$unionWith`: another collection's documents after the input's. */
@@ -163,13 +188,22 @@ export function unionStage(specification: Value, scope: Scope, context: Pipeline
       : specification instanceof Doc
         ? specification.get('coll')
         : undefined;
-  if (typeof from !== 'string')
-    throw new MongoError(ErrorCode.FailedToParse, 'the $unionWith stage needs a collection name');
   const pipeline = specification instanceof Doc ? specification.get('pipeline') : undefined;
-  const stages = Array.isArray(pipeline) ? pipeline : [];
+  if (pipeline !== undefined && !Array.isArray(pipeline))
+    throw new MongoError(ErrorCode.TypeMismatch, 'A pipeline must be an array');
+  const stages = pipeline ?? [];
+  const [first] = stages;
+  const ownSource = first instanceof Doc && first.keys[0] === '$documents';
+  if (typeof from !== 'string' && !(from === undefined && ownSource))
+    throw new MongoError(ErrorCode.FailedToParse, 'the $unionWith stage needs a collection name');
+  refuseWriting(stages, '$unionWith');
   return (input) =>
     new ConcatenatedStream(input, () =>
-      context.open(`${context.database}.${from}`, stages, topScope(scope.captured(), scope.now, scope.ordering)),
+      context.open(
+        `${context.database}.${from ?? NO_COLLECTION}`,
+        stages,
+        topScope(scope.captured(), scope.now, scope.ordering),
+      ),
     );
 }
 

@@ -1,18 +1,27 @@
 import { Doc, isNumeric, toDouble, type Value } from '../bson/values.ts';
 import { ErrorCode, MongoError } from '../errors.ts';
 import type { Scope } from '../expression/scope.ts';
+import { SortMemory } from '../plan/memory.ts';
 import { parseSort, sortStream } from '../plan/sort.ts';
 import { BlockingStream, LimitStream, MapStream, SkipStream, type Stream } from '../plan/stream.ts';
 import { Matcher } from '../query/match.ts';
 import { typeName } from '../query/types.ts';
+import { bucketAutoStage } from './bucket-auto.ts';
+import { densifyStage } from './densify.ts';
+import { fillStages } from './fill.ts';
+import { graphLookupStage } from './graph-lookup.ts';
 import { bucketStage, groupStage, sortByCountStages } from './group.ts';
 import { facetStage, lookupStage, unionStage } from './joins.ts';
+import { redactStage } from './redact.ts';
 import { compileDocTransform } from './transforms.ts';
 import { unwindStage } from './unwind.ts';
+import { windowStage } from './windows/stage.ts';
 
 /** What stages that read other collections need. */
 export interface PipelineContext {
   readonly database: string;
+  /** Sorts may keep more than the limit in memory. */
+  readonly allowDiskUse: boolean;
   /** Opens a collection and runs the pipeline over it, using its indexes. */
   open(namespace: string, pipeline: Value[], scope: Scope): Stream;
 }
@@ -57,7 +66,8 @@ function compileStage(stage: Doc, scope: Scope, context: PipelineContext): Stage
       if (!(value instanceof Doc)) throw new MongoError(15973, 'the $sort key specification must be an object');
       if (value.size === 0) throw new MongoError(15976, '$sort stage must have at least one sort key');
       const sort = parseSort(value);
-      return (input) => sortStream(input, sort, scope.ordering);
+      return (input) =>
+        sortStream(input, sort, scope.ordering, undefined, context.allowDiskUse ? undefined : new SortMemory());
     }
     case '$limit': {
       const count = wholeCount(name, value);
@@ -72,6 +82,18 @@ function compileStage(stage: Doc, scope: Scope, context: PipelineContext): Stage
       return countStage(value);
     case '$group':
       return groupStage(value, scope);
+    case '$bucketAuto':
+      return bucketAutoStage(value, scope);
+    case '$setWindowFields':
+      return windowStage(value, scope);
+    case '$densify':
+      return densifyStage(value, scope);
+    case '$fill':
+      return compilePipeline(fillStages(value), scope, context);
+    case '$redact':
+      return redactStage(value, scope);
+    case '$graphLookup':
+      return graphLookupStage(value, scope, context);
     case '$bucket':
       return bucketStage(value, scope);
     case '$sortByCount':
@@ -91,18 +113,11 @@ function compileStage(stage: Doc, scope: Scope, context: PipelineContext): Stage
   }
 }
 
+/** Stages that bring their own documents, and those that put the results into a collection. */
+const FIRST_ONLY = new Set(['$documents', '$collStats', '$indexStats']);
+export const isWriting = (name: string | undefined): boolean => name === '$out' || name === '$merge';
+
 const NOT_YET = new Set([
-  '$bucketAuto',
-  '$graphLookup',
-  '$merge',
-  '$out',
-  '$setWindowFields',
-  '$densify',
-  '$fill',
-  '$redact',
-  '$documents',
-  '$indexStats',
-  '$collStats',
   '$currentOp',
   '$listSessions',
   '$planCacheStats',
@@ -118,6 +133,8 @@ function unknownStage(name: string): MongoError {
   if (name === '$changeStream') {
     return new MongoError(40573, 'The $changeStream stage is only supported on replica sets');
   }
+  if (FIRST_ONLY.has(name)) return new MongoError(40602, `${name} is only valid as the first stage in a pipeline.`);
+  if (isWriting(name)) return new MongoError(40601, `${name} can only be the final stage in the pipeline`);
   if (NOT_YET.has(name))
     return new MongoError(ErrorCode.NotImplemented, `The ${name} stage is not supported by this server`);
   return new MongoError(40324, `Unrecognized pipeline stage name: '${name}'`);

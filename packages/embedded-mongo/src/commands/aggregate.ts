@@ -1,20 +1,24 @@
-import { checkedStage, compilePipeline, type PipelineContext } from '../aggregate/pipeline.ts';
+import { checkedStage, compilePipeline, isWriting, type PipelineContext } from '../aggregate/pipeline.ts';
 import { Doc, isNumeric, toDouble, type Value } from '../bson/values.ts';
-import { failedToParse } from '../errors.ts';
+import { ErrorCode, failedToParse, MongoError } from '../errors.ts';
 import type { Scope } from '../expression/scope.ts';
 import { parseSort } from '../plan/sort.ts';
 import { ListStream, type Stream } from '../plan/stream.ts';
 import { Matcher } from '../query/match.ts';
 import { DEFAULT_BATCH } from '../server/cursors.ts';
+import { writerOf } from './aggregate-write.ts';
 import { type CommandContext, docField, listField, numberField, type Running } from './context.ts';
 import { cursorReply, hintOf } from './find.ts';
 import { commandScope, type OpenQuery, openQuery, type QuerySpec } from './query.ts';
+import { ownSource } from './sources.ts';
+import { resolveView } from './views.ts';
 
 /** What the leading `$match`, `$sort` and `$limit` ask for can be had from the collection with its indexes. */
 function pushDown(
   pipeline: readonly Value[],
   scope: Scope,
   hint: Value | undefined,
+  allowDiskUse: boolean,
 ): { spec: QuerySpec; rest: readonly Value[] } {
   let at = 0;
   let filter = Doc.EMPTY;
@@ -39,7 +43,10 @@ function pushDown(
   }
   if (filters.length === 1) filter = filters[0] as Doc;
   else if (filters.length > 1) filter = new Doc(['$and'], [filters]);
-  return { spec: { matcher: new Matcher(filter, { scope }), sort, skip: 0, limit, hint }, rest: pipeline.slice(at) };
+  return {
+    spec: { matcher: new Matcher(filter, { scope }), sort, skip: 0, limit, hint, allowDiskUse },
+    rest: pipeline.slice(at),
+  };
 }
 
 export interface OpenPipeline {
@@ -50,25 +57,29 @@ export interface OpenPipeline {
 
 export function openPipeline(
   context: CommandContext,
-  namespace: string,
-  pipeline: readonly Value[],
+  given: string,
+  stages: readonly Value[],
   scope: Scope,
   hint?: Value,
 ): OpenPipeline {
-  const { spec, rest } = pushDown(pipeline, scope, hint);
+  const { store } = context.engine;
+  const { namespace, pipeline } = resolveView(store, given, stages);
   const pipelineContext: PipelineContext = {
     database: context.database,
-    open: (inner, stages, innerScope) => openPipeline(context, inner, stages, innerScope).stream,
+    allowDiskUse: context.command.get('allowDiskUse') === true,
+    open: (inner, innerStages, innerScope) => openPipeline(context, inner, innerStages, innerScope).stream,
   };
-  const run = compilePipeline(rest, scope, pipelineContext);
-  const query = openQuery(context.engine.store.get(namespace), spec);
-  const stream = run(query.stream);
+  const own = ownSource(context, namespace, pipeline[0], scope);
+  const { spec, rest } = pushDown(own === undefined ? pipeline : [], scope, hint, pipelineContext.allowDiskUse);
+  const run = compilePipeline(own === undefined ? rest : pipeline.slice(1), scope, pipelineContext);
+  const query = openQuery(own === undefined ? store.get(namespace) : undefined, spec);
+  const stream = run(own === undefined ? query.stream : new ListStream(own));
   return { query: { ...query, stream }, spec, stream };
 }
 
 /** Manual: reference/command/aggregate. */
 export function* aggregate(context: CommandContext): Running {
-  const { command, database } = context;
+  const { command, database, engine } = context;
   const pipeline = listField(command, 'pipeline');
   const collection = command.values[0];
   const namespace = typeof collection === 'string' ? `${database}.${collection}` : `${database}.$cmd.aggregate`;
@@ -76,15 +87,36 @@ export function* aggregate(context: CommandContext): Running {
   if (cursor === undefined && command.get('explain') !== true) {
     throw failedToParse("The 'cursor' option is required, except for aggregate with the explain argument");
   }
-  const { stream } = openPipeline(
-    context,
-    namespace,
-    pipeline,
-    commandScope(command, context.engine.store.get(namespace)),
-    hintOf(command),
-  );
+  if (typeof collection !== 'string') checkSourceless(pipeline);
+  const scope = commandScope(command, engine.store.get(namespace));
+  const writes = endsInWrite(command);
+  const writer = writes ? writerOf(context, pipeline.at(-1) as Value, scope) : undefined;
+  const stages = writes ? pipeline.slice(0, -1) : pipeline;
+  const { stream } = openPipeline(context, namespace, stages, scope, hintOf(command));
+  if (writer !== undefined) {
+    yield* writer(stream);
+    return yield* cursorReply(context, namespace, new ListStream([]), 0);
+  }
   const batchSize = cursor === undefined ? DEFAULT_BATCH : (numberField(cursor, 'batchSize') ?? DEFAULT_BATCH);
   return yield* cursorReply(context, namespace, stream, batchSize);
+}
+
+/** Whether the results go into a collection: such a pipeline is a write. */
+export function endsInWrite(command: Doc): boolean {
+  const pipeline = command.get('pipeline');
+  const last = Array.isArray(pipeline) ? pipeline.at(-1) : undefined;
+  return last instanceof Doc && isWriting(last.keys[0]);
+}
+
+/** `{aggregate: 1}` has no collection to read from. */
+function checkSourceless(pipeline: readonly Value[]): void {
+  const [first] = pipeline;
+  const name = first instanceof Doc ? first.keys[0] : undefined;
+  if (name === '$documents') return;
+  throw new MongoError(
+    ErrorCode.InvalidNamespace,
+    `{aggregate: 1} is not valid for '${name ?? 'an empty pipeline'}'; a collection is required.`,
+  );
 }
 
 /** A fixed list as a cursor, as the commands that list things answer. */

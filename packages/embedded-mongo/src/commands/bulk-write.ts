@@ -4,6 +4,7 @@ import { ListStream, Slice } from '../plan/stream.ts';
 import { patiently } from '../storage/claims.ts';
 import { checkNamespace } from '../storage/database.ts';
 import { type CommandContext, docField, listField, ok, type Pause, type Running } from './context.ts';
+import { writable } from './views.ts';
 import { deleteStatement, MAX_STATEMENTS, type UpdateOutcome, updateStatement } from './write.ts';
 
 interface Totals {
@@ -78,8 +79,9 @@ function* runOperation(
   switch (kind) {
     case 'insert': {
       const validate = context.command.get('bypassDocumentValidation') !== true;
+      const { store } = context.engine;
       const document = docField(operation, 'document') ?? Doc.EMPTY;
-      yield* patiently(() => context.engine.store.ensure(namespace).insert(document, validate));
+      yield* patiently(() => (writable(store, namespace) ?? store.ensure(namespace)).insert(document, validate));
       totals.inserted += 1;
       return { n: 1 };
     }

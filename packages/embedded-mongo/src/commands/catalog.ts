@@ -1,3 +1,4 @@
+import { checkedStage, isWriting } from '../aggregate/pipeline.ts';
 import { Doc, Double, isNumeric, type Value } from '../bson/values.ts';
 import { parseCollation } from '../collation/collation.ts';
 import { badValue, ErrorCode, MongoError, typeMismatch } from '../errors.ts';
@@ -6,12 +7,15 @@ import type { Collection } from '../storage/collection.ts';
 import { listReply } from './aggregate.ts';
 import { type CommandContext, docField, namespaceOf, ok, type Running } from './context.ts';
 import { setExpiry } from './indexes.ts';
+import { isView } from './views.ts';
 
 /** Kept with the collection and shown by `listCollections`; what would change results without being done is refused. */
 const CREATE_OPTIONS = new Set([
   'validator',
   'validationLevel',
   'validationAction',
+  'viewOn',
+  'pipeline',
   'changeStreamPreAndPostImages',
   'storageEngine',
   'indexOptionDefaults',
@@ -23,8 +27,6 @@ const CREATE_REFUSED = new Set([
   'size',
   'max',
   'timeseries',
-  'viewOn',
-  'pipeline',
   'clusteredIndex',
   'encryptedFields',
   'expireAfterSeconds',
@@ -65,8 +67,28 @@ export function create(context: CommandContext): Doc {
   }
   const existing = context.engine.store.get(namespace);
   if (existing !== undefined && existing.options.size === 0 && options.size === 0) return ok();
+  checkView(options);
   context.engine.store.create(namespace, options);
   return ok();
+}
+
+/** Manual: reference/method/db.createView. The pipeline is parsed once to find what is wrong with it. */
+function checkView(options: Doc): void {
+  const pipeline = options.get('pipeline');
+  if (!options.has('viewOn')) {
+    if (pipeline !== undefined)
+      throw new MongoError(ErrorCode.InvalidOptions, "'pipeline' requires 'viewOn' to also be specified");
+    return;
+  }
+  if (typeof options.get('viewOn') !== 'string' || options.get('viewOn') === '') {
+    throw badValue("'viewOn' cannot be empty");
+  }
+  for (const stage of Array.isArray(pipeline) ? pipeline : []) {
+    const name = checkedStage(stage).keys[0];
+    if (isWriting(name) || name === '$changeStream') {
+      throw new MongoError(ErrorCode.OptionNotSupportedOnView, `${name} cannot be used in a view definition`);
+    }
+  }
 }
 
 export function drop(context: CommandContext): Doc {
@@ -108,7 +130,10 @@ export function renameCollection(context: CommandContext): Doc {
 
 function describe(collection: Collection, nameOnly: boolean): Doc {
   const name = collection.name;
-  if (nameOnly) return Doc.of({ name, type: 'collection' });
+  if (nameOnly) return Doc.of({ name, type: isView(collection) ? 'view' : 'collection' });
+  if (isView(collection)) {
+    return Doc.of({ name, type: 'view', options: collection.options, info: Doc.of({ readOnly: true }) });
+  }
   const { spec } = collection.idIndex;
   return Doc.of({
     name,
@@ -178,14 +203,18 @@ export function collMod(context: CommandContext): Doc {
 export function collStats(context: CommandContext): Doc {
   const namespace = namespaceOf(context);
   const collection = context.engine.store.get(namespace);
+  return ok({ ns: namespace, ...statisticsOf(collection) });
+}
+
+/** Sizes are those of the documents as BSON; what the process takes for them is not known. */
+export function statisticsOf(collection: Collection | undefined): Record<string, Value | undefined> {
   const count = collection?.records.size ?? 0;
   const size = collection?.dataBytes ?? 0;
   const indexSizes = new Doc(
     collection?.indexes.map((index) => index.spec.name) ?? [],
     collection?.indexes.map((index) => index.tree.size * 32) ?? [],
   );
-  return ok({
-    ns: namespace,
+  return {
     size,
     count,
     avgObjSize: count === 0 ? undefined : Math.floor(size / count),
@@ -196,7 +225,7 @@ export function collStats(context: CommandContext): Doc {
     totalIndexSize: indexSizes.values.reduce<number>((sum, entry) => sum + Number(entry), 0),
     indexSizes,
     scaleFactor: 1,
-  });
+  };
 }
 
 export function dbStats(context: CommandContext): Doc {

@@ -1,12 +1,14 @@
 import { splitPath, visitPath } from '../bson/path.ts';
 import { Doc, type Value } from '../bson/values.ts';
 import { MongoError, typeMismatch } from '../errors.ts';
-import { PAUSE } from '../plan/stream.ts';
+import { PAUSE, type Stream } from '../plan/stream.ts';
 import { Matcher } from '../query/match.ts';
 import type { Collection } from '../storage/collection.ts';
+import { openPipeline } from './aggregate.ts';
 import { type CommandContext, docField, namespaceOf, numberField, ok, type Running } from './context.ts';
 import { hintOf } from './find.ts';
 import { commandScope, openQuery, type QuerySpec } from './query.ts';
+import { findStages, isView } from './views.ts';
 
 export function countSpec(command: Doc, collection: Collection | undefined): QuerySpec {
   const scope = commandScope(command, collection);
@@ -20,15 +22,23 @@ export function countSpec(command: Doc, collection: Collection | undefined): Que
   };
 }
 
+/** Of a view its documents, of a collection the query. */
+function openOn(context: CommandContext, collection: Collection | undefined, spec: QuerySpec): { stream: Stream } {
+  if (collection === undefined || !isView(collection)) return openQuery(collection, spec);
+  const window = Doc.of({ skip: spec.skip, limit: spec.limit });
+  const stages = findStages(window, context.command.get('query'));
+  return openPipeline(context, collection.namespace, stages, commandScope(context.command, collection));
+}
+
 /** Manual: reference/command/count. */
 export function* count(context: CommandContext): Running {
   const collection = context.engine.store.get(namespaceOf(context));
   const spec = countSpec(context.command, collection);
-  if (collection !== undefined && spec.matcher.matchesAll && spec.hint === undefined) {
+  if (collection !== undefined && !isView(collection) && spec.matcher.matchesAll && spec.hint === undefined) {
     const all = Math.max(collection.records.size - spec.skip, 0);
     return ok({ n: spec.limit > 0 ? Math.min(all, spec.limit) : all });
   }
-  const { stream } = openQuery(collection, spec);
+  const { stream } = openOn(context, collection, spec);
   let n = 0;
   for (;;) {
     const doc = stream.next();
@@ -52,7 +62,7 @@ export function* distinct(context: CommandContext): Running {
   const parts = splitPath(key);
   const collection = context.engine.store.get(namespaceOf(context));
   const spec = { ...countSpec(command, collection), skip: 0, limit: 0 };
-  const { stream } = openQuery(collection, spec);
+  const { stream } = openOn(context, collection, spec);
   const values = new Map<string, Value>();
   const note = (value: Value): void => {
     const encoded = spec.matcher.ordering.encode(value);

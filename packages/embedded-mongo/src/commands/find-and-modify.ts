@@ -9,6 +9,7 @@ import { hintOf } from './find.ts';
 import { compileFindProjection } from './find-projection.ts';
 import { current, locate, type Target, updateOne, upsertDocument } from './modify.ts';
 import { commandScope } from './query.ts';
+import { writable } from './views.ts';
 
 /** Manual: reference/command/findAndModify. */
 export function* findAndModify(context: CommandContext): Running {
@@ -41,7 +42,7 @@ export function* findAndModify(context: CommandContext): Running {
   const validate = command.get('bypassDocumentValidation') !== true;
   const counters = { keysExamined: 0, docsExamined: 0 };
   for (;;) {
-    const collection = engine.store.get(namespace);
+    const collection = writable(engine.store, namespace);
     const [stored] = collection === undefined ? [] : yield* locate(collection, target, 1, counters);
     if (collection !== undefined && stored !== undefined) {
       const change = yield* patiently(() => {

@@ -4,9 +4,11 @@ import { parseSort } from '../plan/sort.ts';
 import { MapStream, type Stream } from '../plan/stream.ts';
 import { Matcher } from '../query/match.ts';
 import { DEFAULT_BATCH } from '../server/cursors.ts';
+import { openPipeline } from './aggregate.ts';
 import { type CommandContext, docField, listField, namespaceOf, numberField, ok, type Running } from './context.ts';
 import { compileFindProjection } from './find-projection.ts';
 import { commandScope, type OpenQuery, openQuery, type QuerySpec } from './query.ts';
+import { findStages, isView } from './views.ts';
 
 export interface FindRequest {
   readonly namespace: string;
@@ -32,7 +34,14 @@ export function parseFind(context: CommandContext, command = context.command): F
   const projection = docField(command, 'projection');
   return {
     namespace,
-    spec: { matcher, sort: parseSort(command.get('sort')), skip, limit, hint: hintOf(command) },
+    spec: {
+      matcher,
+      sort: parseSort(command.get('sort')),
+      skip,
+      limit,
+      hint: hintOf(command),
+      allowDiskUse: command.get('allowDiskUse') === true,
+    },
     projection:
       projection === undefined || projection.size === 0 ? undefined : compileFindProjection(projection, matcher, scope),
   };
@@ -44,7 +53,12 @@ export function hintOf(command: Doc): Value | undefined {
 }
 
 export function openFind(context: CommandContext, request: FindRequest): OpenQuery {
-  const query = openQuery(context.engine.store.get(request.namespace), request.spec);
+  const collection = context.engine.store.get(request.namespace);
+  if (isView(collection)) {
+    const stages = findStages(context.command, context.command.get('filter'));
+    return openPipeline(context, request.namespace, stages, commandScope(context.command, collection)).query;
+  }
+  const query = openQuery(collection, request.spec);
   const { projection } = request;
   return projection === undefined ? query : { ...query, stream: new MapStream(query.stream, projection) };
 }

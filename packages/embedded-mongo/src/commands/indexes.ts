@@ -9,6 +9,7 @@ import type { Collection } from '../storage/collection.ts';
 import type { Recorder } from '../storage/recorder.ts';
 import { listReply } from './aggregate.ts';
 import { type CommandContext, listField, namespaceOf, ok, type Running } from './context.ts';
+import { writable } from './views.ts';
 
 const IGNORED = new Set(['v', 'background', 'ns', 'textIndexVersion', 'dropDups']);
 const OPTIONS = new Set([
@@ -185,7 +186,7 @@ export function createIndexes(context: CommandContext): Doc {
   const { store } = context.engine;
   const described = listField(context.command, 'indexes').map(parseIndexSpec);
   if (described.length === 0) throw new MongoError(ErrorCode.BadValue, 'Must specify at least one index to create');
-  const createdCollectionAutomatically = store.get(namespace) === undefined;
+  const createdCollectionAutomatically = writable(store, namespace) === undefined;
   const collection = store.ensure(namespace);
   const specs = described.map((spec, i) =>
     inheritCollation(spec, listField(context.command, 'indexes')[i], collection),
@@ -208,7 +209,7 @@ export function createIndexes(context: CommandContext): Doc {
 /** Manual: reference/command/listIndexes. */
 export function* listIndexes(context: CommandContext): Running {
   const namespace = namespaceOf(context);
-  const collection = context.engine.store.get(namespace);
+  const collection = writable(context.engine.store, namespace);
   if (collection === undefined) throw new MongoError(ErrorCode.NamespaceNotFound, `ns does not exist: ${namespace}`);
   return yield* listReply(
     context,
@@ -221,7 +222,7 @@ export function* listIndexes(context: CommandContext): Running {
 export function dropIndexes(context: CommandContext): Doc {
   const namespace = namespaceOf(context);
   const { store } = context.engine;
-  const collection = store.get(namespace);
+  const collection = writable(store, namespace);
   if (collection === undefined) throw new MongoError(ErrorCode.NamespaceNotFound, `ns not found ${namespace}`);
   store.settle(collection);
   const nIndexesWas = collection.indexes.length;

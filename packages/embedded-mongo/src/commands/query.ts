@@ -2,6 +2,7 @@ import type { Doc, Value } from '../bson/values.ts';
 import { parseCollation } from '../collation/collation.ts';
 import { compileExpression } from '../expression/compile.ts';
 import { letScope, type Scope } from '../expression/scope.ts';
+import { SortMemory } from '../plan/memory.ts';
 import { choosePlan, type Plan, type SortField } from '../plan/planner.ts';
 import { type Counters, Scan } from '../plan/scan.ts';
 import { sortStream } from '../plan/sort.ts';
@@ -36,8 +37,10 @@ export function openQuery(collection: Collection | undefined, spec: QuerySpec): 
   const { ordering } = spec.matcher;
   const plan = choosePlan(collection, spec.matcher, spec.sort, spec.hint);
   let stream: Stream = new MatchingScan(new Scan(collection, plan, counters), spec.matcher, new Slice());
-  if (!plan.sorted)
-    stream = sortStream(stream, spec.sort, ordering, spec.limit > 0 ? spec.skip + spec.limit : undefined);
+  if (!plan.sorted) {
+    const most = spec.limit > 0 ? spec.skip + spec.limit : undefined;
+    stream = sortStream(stream, spec.sort, ordering, most, spec.allowDiskUse === true ? undefined : new SortMemory());
+  }
   if (spec.skip > 0) stream = new SkipStream(stream, spec.skip);
   if (spec.limit > 0) stream = new LimitStream(stream, spec.limit);
   return { plan, counters, stream };

@@ -1,3 +1,4 @@
+import type { Doc } from '../bson/values.ts';
 import {
   buildInfo,
   connectionStatus,
@@ -10,7 +11,7 @@ import {
   serverStatus,
   setParameter,
 } from './admin.ts';
-import { aggregate } from './aggregate.ts';
+import { aggregate, endsInWrite } from './aggregate.ts';
 import { bulkWrite } from './bulk-write.ts';
 import {
   collMod,
@@ -34,11 +35,11 @@ import { insert, remove, update } from './write.ts';
 export interface CommandEntry {
   readonly run: Handler;
   /** Whether it changes data, and thus may be retried and has to reach the journal before it is answered. */
-  readonly writes: boolean;
+  readonly writes: (command: Doc) => boolean;
 }
 
-const reads = (run: Handler): CommandEntry => ({ run, writes: false });
-const writes = (run: Handler): CommandEntry => ({ run, writes: true });
+const reads = (run: Handler): CommandEntry => ({ run, writes: () => false });
+const writes = (run: Handler): CommandEntry => ({ run, writes: () => true });
 
 /** All commands by name (manual: reference/command). */
 export const commands: ReadonlyMap<string, CommandEntry> = new Map(
@@ -67,7 +68,7 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map(
     find: reads(find),
     getMore: reads(getMore),
     killCursors: reads(killCursors),
-    aggregate: reads(aggregate),
+    aggregate: { run: aggregate, writes: endsInWrite },
     count: reads(count),
     distinct: reads(distinct),
     explain: reads(explain),

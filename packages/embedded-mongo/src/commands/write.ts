@@ -12,6 +12,7 @@ import { type CommandContext, docField, listField, namespaceOf, ok, type Pause, 
 import { hintOf } from './find.ts';
 import { current, locate, type Target, updateOne, upsertDocument } from './modify.ts';
 import { commandScope } from './query.ts';
+import { writable } from './views.ts';
 
 export const MAX_STATEMENTS = 100_000;
 
@@ -62,7 +63,7 @@ export function* insert(context: CommandContext): Running {
   const validate = context.command.get('bypassDocumentValidation') !== true;
   let n = 0;
   const errors = yield* statements(context, listField(context.command, 'documents'), function* (doc) {
-    yield* patiently(() => store.ensure(namespace).insert(doc, validate));
+    yield* patiently(() => (writable(store, namespace) ?? store.ensure(namespace)).insert(doc, validate));
     n += 1;
   });
   return ok({ n, writeErrors: withErrors(errors) });
@@ -129,7 +130,7 @@ export function* updateStatement(
   const { store } = context.engine;
   const validate = context.command.get('bypassDocumentValidation') !== true;
   for (;;) {
-    const collection = store.get(namespace);
+    const collection = writable(store, namespace);
     const found =
       collection === undefined ? [] : yield* locate(collection, target, multi ? Number.POSITIVE_INFINITY : 1, counters);
     let matched = 0;
@@ -195,7 +196,7 @@ export function* deleteStatement(
   };
   const counters = { keysExamined: 0, docsExamined: 0 };
   for (;;) {
-    const collection = context.engine.store.get(namespace);
+    const collection = writable(context.engine.store, namespace);
     if (collection === undefined) return 0;
     const found = yield* locate(collection, target, one ? 1 : Number.POSITIVE_INFINITY, counters);
     const slice = new Slice();

@@ -4,7 +4,7 @@ import { BINARY, type Ordering } from '../collation/ordering.ts';
 import { badValue, MongoError } from '../errors.ts';
 import type { SortMemory } from './memory.ts';
 import type { SortField } from './planner.ts';
-import { BlockingStream, type Stream } from './stream.ts';
+import { BlockingStream, PAUSE, Slice, type Stream } from './stream.ts';
 
 export function parseSort(sort: Value | undefined): SortField[] {
   if (sort === undefined || sort === null) return [];
@@ -101,10 +101,41 @@ export function sortStream(
       entries = entries.sort(sorter.order).slice(0, limit);
       memory?.release();
     },
-    () => {
-      const sorted = entries.sort(sorter.order);
+    function* () {
+      const sorted = yield* sortInSlices(entries, sorter.order);
       entries = [];
-      return (Number.isFinite(limit) ? sorted.slice(0, limit) : sorted).map((entry) => entry.doc);
+      const count = Math.min(sorted.length, limit);
+      for (let i = 0; i < count; i++) yield (sorted[i] as Entry).doc;
     },
   );
+}
+
+const RUN = 2048;
+
+/** A merge sort that lets others run in between; the order has to tell all entries apart. */
+export function* sortInSlices<T>(entries: T[], order: (a: T, b: T) => number): Generator<typeof PAUSE, T[]> {
+  if (entries.length <= RUN) return entries.sort(order);
+  const slice = new Slice();
+  let runs: T[][] = [];
+  for (let at = 0; at < entries.length; at += RUN) {
+    runs.push(entries.slice(at, at + RUN).sort(order));
+    yield PAUSE;
+  }
+  while (runs.length > 1) {
+    const merged: T[][] = [];
+    for (let i = 0; i < runs.length; i += 2) {
+      const [a, b] = [runs[i] as T[], runs[i + 1] ?? []];
+      const both: T[] = [];
+      let k = 0;
+      for (const entry of a) {
+        while (k < b.length && order(b[k] as T, entry) < 0) both.push(b[k++] as T);
+        both.push(entry);
+        if (slice.expired()) yield PAUSE;
+      }
+      while (k < b.length) both.push(b[k++] as T);
+      merged.push(both);
+    }
+    runs = merged;
+  }
+  return runs[0] ?? [];
 }

@@ -76,6 +76,15 @@ export class ListStream implements Stream {
   detach(): void {}
 }
 
+/** A list that is long in being worked on: it lets others run in between. */
+export class PausingList extends ListStream {
+  private readonly slice = new Slice();
+
+  override next(): Pulled {
+    return this.slice.expired() ? PAUSE : super.next();
+  }
+}
+
 /** A stage that turns each document of its input into one or none. */
 export class MapStream implements Stream {
   private readonly input: Stream;
@@ -143,14 +152,14 @@ export class LimitStream implements Stream {
   }
 }
 
-/** A stage that needs its whole input before it has a first result. */
+/** A stage that needs its whole input before it has a first result. What it then does may pause as well. */
 export class BlockingStream implements Stream {
   private readonly input: Stream;
   private readonly collect: (doc: Doc) => void;
-  private readonly finish: () => Iterable<Doc>;
-  private output: Iterator<Doc> | undefined;
+  private readonly finish: () => Iterable<Doc | typeof PAUSE>;
+  private output: Iterator<Doc | typeof PAUSE> | undefined;
 
-  constructor(input: Stream, collect: (doc: Doc) => void, finish: () => Iterable<Doc>) {
+  constructor(input: Stream, collect: (doc: Doc) => void, finish: () => Iterable<Doc | typeof PAUSE>) {
     this.input = input;
     this.collect = collect;
     this.finish = finish;
@@ -169,5 +178,36 @@ export class BlockingStream implements Stream {
 
   detach(): void {
     this.input.detach();
+  }
+}
+
+/** A stage written as a generator, which pauses where it likes; `sources` are the streams it reads. */
+export class GeneratorStream implements Stream {
+  private readonly docs: Iterator<Doc | typeof PAUSE>;
+  private readonly sources: ReadonlySet<Stream>;
+
+  constructor(docs: Iterator<Doc | typeof PAUSE>, sources: ReadonlySet<Stream>) {
+    this.docs = docs;
+    this.sources = sources;
+  }
+
+  next(): Pulled {
+    const result = this.docs.next();
+    return result.done === true ? undefined : result.value;
+  }
+
+  detach(): void {
+    for (const source of this.sources) source.detach();
+  }
+}
+
+/** The rest of a stream as a list. */
+export function* drain(stream: Stream): Generator<typeof PAUSE, Doc[]> {
+  const docs: Doc[] = [];
+  for (;;) {
+    const doc = stream.next();
+    if (doc === undefined) return docs;
+    if (doc === PAUSE) yield PAUSE;
+    else docs.push(doc);
   }
 }

@@ -69,7 +69,8 @@ export class Engine {
     const context: CommandContext = { engine: this, command, name, database, connectionId };
     if (command.has('autocommit')) return this.dispatchInTransaction(entry.run, context);
     if (name === 'getMore') this.transactions.checkCursor(command);
-    const retry = entry.writes ? retryKeyOf(command) : undefined;
+    const writes = entry.writes(command);
+    const retry = writes ? retryKeyOf(command) : undefined;
     if (retry !== undefined) {
       // A client that gave up waiting sends the write again while it is still running.
       const running = this.retries.running(retry);
@@ -79,14 +80,14 @@ export class Engine {
       this.transactions.beforeWrite(retry);
     }
     const finish = (reply: Doc): Doc | Promise<Doc> => {
-      if (!entry.writes) return reply;
+      if (!writes) return reply;
       if (retry !== undefined) this.retries.remember(retry, reply);
       this.store.recorder.commit(retry === undefined ? undefined : { ...retry, reply });
       return this.acknowledged(command, reply);
     };
     // What was changed before an error stays changed, and has to be in the journal like everything else.
     const fail = (error: unknown): Doc | Promise<Doc> => {
-      if (entry.writes) this.store.recorder.commit();
+      if (writes) this.store.recorder.commit();
       return toMongoError(error).toReply();
     };
     const reply = this.run(entry.run, context, finish, fail);

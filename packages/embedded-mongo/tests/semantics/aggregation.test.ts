@@ -353,7 +353,7 @@ describe('reference/operator/aggregation/lookup', () => {
 
 refused('reference/operator/aggregation', [
   ['an unknown stage', [{ $foo: {} }], 40324],
-  ['a stage that is not supported', [{ $graphLookup: {} }], 238],
+  ['a stage that is not supported', [{ $geoNear: {} }], 238],
   ['two stages in one', [{ $match: {}, $limit: 1 }], 40323],
   ['$limit of zero', [{ $limit: 0 }], 15958],
   ['$group without an _id', [{ $group: { n: { $sum: 1 } } }], 15955],
