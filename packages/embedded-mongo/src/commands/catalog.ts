@@ -46,6 +46,18 @@ const GENERIC = new Set([
 ]);
 const isGeneric = (key: string): boolean => key.startsWith('$') || GENERIC.has(key);
 
+/** Manual: core/schema-validation. */
+function checkValidation(key: string, value: Value): void {
+  const choices: Record<string, readonly string[]> = {
+    validationLevel: ['off', 'strict', 'moderate'],
+    validationAction: ['error', 'warn'],
+  };
+  if (key === 'validator' && value instanceof Doc) new Matcher(value);
+  if (choices[key]?.includes(String(value)) === false) {
+    throw badValue(`Enumeration value '${String(value)}' for field '${key}' is not a valid value.`);
+  }
+}
+
 /** Manual: reference/command/create. */
 export function create(context: CommandContext): Doc {
   const namespace = namespaceOf(context);
@@ -62,7 +74,7 @@ export function create(context: CommandContext): Doc {
       throw new MongoError(ErrorCode.NotImplemented, `create option '${key}' is not supported by this server`);
     }
     if (!CREATE_OPTIONS.has(key)) throw new MongoError(40415, `BSON field 'create.${key}' is an unknown field.`);
-    if (key === 'validator' && value instanceof Doc) new Matcher(value);
+    checkValidation(key, value);
     options = options.with(key, value);
   }
   const existing = context.engine.store.get(namespace);
@@ -188,7 +200,7 @@ export function collMod(context: CommandContext): Doc {
     if (isGeneric(key)) continue;
     if (key === 'index') Object.assign(reply, setExpiry(collection, value, engine.store.recorder));
     else if (['validator', 'validationLevel', 'validationAction', 'changeStreamPreAndPostImages'].includes(key)) {
-      if (key === 'validator' && value instanceof Doc) new Matcher(value);
+      checkValidation(key, value);
       options = options.with(key, value);
     } else throw new MongoError(40415, `BSON field 'collMod.${key}' is an unknown field.`);
   }

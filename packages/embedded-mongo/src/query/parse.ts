@@ -2,6 +2,7 @@ import { splitPath, visitPath } from '../bson/path.ts';
 import { Doc, Regex, type Value } from '../bson/values.ts';
 import { badValue, ErrorCode, MongoError } from '../errors.ts';
 import type { Scope } from '../expression/scope.ts';
+import { compileSchema } from '../schema/schema.ts';
 import { expressionNode, sampleRateNode } from './expr.ts';
 import { SELF, selfDoc } from './leaf.ts';
 import type { MatchDetails, MatchNode } from './node.ts';
@@ -65,9 +66,12 @@ function parseTopLevel(key: string, value: Value, context: ParseContext): MatchN
       return allOf([]);
     case '$alwaysFalse':
       return { kind: 'opaque', matches: () => false };
+    case '$jsonSchema': {
+      const schema = compileSchema(value);
+      return { kind: 'opaque', matches: (doc) => schema.failures(doc, false).length === 0 };
+    }
     case '$where':
     case '$text':
-    case '$jsonSchema':
       throw new MongoError(ErrorCode.NotImplemented, `${key} is not supported by this server`);
     default:
       throw badValue(

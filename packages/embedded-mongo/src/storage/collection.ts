@@ -7,6 +7,7 @@ import { ErrorCode, MongoError } from '../errors.ts';
 import { topScope } from '../expression/scope.ts';
 import { Index, type IndexSpec, newTree } from '../indexes/index.ts';
 import type { GeneratedKeys } from '../indexes/key-generator.ts';
+import { explainFailure } from '../query/explain-failure.ts';
 import { Matcher } from '../query/match.ts';
 import { type Claims, keyClaim, recordClaim } from './claims.ts';
 import type { Recorder } from './recorder.ts';
@@ -188,14 +189,14 @@ export class Collection {
 
   private validate(doc: Doc, before?: Doc): void {
     if (this.validator === undefined || this.validator.matches(doc)) return;
-    const isModerate = this.options.get('validationLevel') === 'moderate';
+    const level = this.options.get('validationLevel');
+    if (level === 'off' || this.options.get('validationAction') === 'warn') return;
     // Documents that were invalid before may stay so.
-    if (isModerate && before !== undefined && !this.validator.matches(before)) return;
-    if (this.options.get('validationAction') === 'warn' || this.options.get('validationLevel') === 'off') return;
+    if (level === 'moderate' && before !== undefined && !this.validator.matches(before)) return;
     throw new MongoError(ErrorCode.DocumentValidationFailure, 'Document failed validation', {
       errInfo: Doc.of({
         failingDocumentId: doc.get('_id') ?? null,
-        details: Doc.of({ operatorName: '$validator', specifiedAs: this.options.get('validator') ?? null }),
+        details: explainFailure(this.validator.filter, doc),
       }),
     });
   }
