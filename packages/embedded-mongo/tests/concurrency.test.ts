@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { Long, MongoClient, MongoServerError, UUID } from 'mongodb';
+import { type Document, Long, MongoClient, MongoServerError, UUID } from 'mongodb';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { encodeMessage, rawCommand, readMessage } from './support/raw.ts';
 import { useServer } from './support/server.ts';
@@ -190,6 +190,71 @@ describe('long commands', () => {
     expect(await changing).toMatchObject({ modifiedCount: 40_000 });
     expect(pings).toBeGreaterThan(5);
     console.log(`${pings} pings beside a long aggregation, the slowest in ${slowest.toFixed(1)} ms`);
+  });
+
+  const pipelines: [name: string, pipeline: Document[]][] = [
+    ['$sort', [{ $sort: { r: 1, _id: -1 } }, { $group: { _id: null, n: { $sum: 1 } } }]],
+    ['$group', [{ $group: { _id: '$r', all: { $push: '$_id' } } }, { $group: { _id: null, n: { $sum: 1 } } }]],
+    [
+      '$facet',
+      [
+        {
+          $facet: {
+            a: [{ $sort: { r: 1 } }, { $group: { _id: '$r' } }, { $count: 'n' }],
+            b: [{ $bucketAuto: { groupBy: '$r', buckets: 10 } }],
+          },
+        },
+      ],
+    ],
+    [
+      '$setWindowFields',
+      [
+        {
+          $setWindowFields: {
+            sortBy: { r: 1 },
+            output: { near: { $sum: '$r', window: { documents: [-20, 20] } }, rank: { $rank: {} } },
+          },
+        },
+        { $group: { _id: null, n: { $sum: '$rank' } } },
+      ],
+    ],
+  ];
+  test('pause in the stages that need all of their input, and while an index is built', {
+    timeout: 60_000,
+  }, async () => {
+    const docs = server().freshDb().collection('docs');
+    for (let i = 0; i < 6; i++)
+      await docs.insertMany(
+        Array.from({ length: 10_000 }, (_, k) => ({ _id: (i * 10_000 + k) as never, r: (k * 7919 + i) % 30_011 })),
+      );
+    const [other] = await clients(1);
+    const works: [string, () => Promise<unknown>][] = [
+      ...pipelines.map(([name, pipeline]): [string, () => Promise<unknown>] => [
+        name,
+        () => docs.aggregate(pipeline).toArray(),
+      ]),
+      ['createIndexes', () => docs.createIndex({ r: 1, _id: -1 })],
+    ];
+    for (const [name, work] of works) {
+      let running = true;
+      const done = work().finally(() => {
+        running = false;
+      });
+      const delays: number[] = [];
+      while (running) {
+        const started = performance.now();
+        await other?.db('admin').command({ ping: 1 });
+        delays.push(performance.now() - started);
+      }
+      await done;
+      const slowest = Math.max(...delays);
+      console.log(`${delays.length} pings beside ${name}, the slowest in ${slowest.toFixed(1)} ms`);
+      // One slice is 10 ms; other processes of the machine may take their share.
+      expect(delays.filter((delay) => delay > 100).length).toBeLessThan(Math.max(delays.length / 5, 2));
+      expect(delays.length).toBeGreaterThan(2);
+    }
+    await docs.insertOne({ r: 1 });
+    expect(await docs.find({ r: 1 }).hint('r_1__id_-1').toArray()).toHaveLength(await docs.countDocuments({ r: 1 }));
   });
 
   test('requests of one connection are answered in order', async () => {

@@ -16,6 +16,13 @@ const ROUNDS = Math.max(6, Math.ceil(QUERIES / 500));
 const PATHS = ['a', 'a', 'b', 'b', 'c', 'c', 'a.b', 'a.c', 'd.e', 'd.e.f', 'b.0', 'x.0'];
 const IDS = Array.from({ length: 4 }, (_, i) => new ObjectId(`65000000000000000000000${i}`));
 
+const COLLATIONS = [
+  { locale: 'en', strength: 1 },
+  { locale: 'en', strength: 2 },
+  { locale: 'en', numericOrdering: true },
+  { locale: 'simple' },
+];
+
 class Generator {
   readonly random: Random;
   constructor(random: Random) {
@@ -40,7 +47,7 @@ class Generator {
         return Decimal128.fromString(random.pick(['0', '1', '1.5', '2.00', '1E-400', 'NaN', '1E+40']));
       case 8:
       case 9:
-        return random.pick(['', 'a', 'ab', 'abc', 'b', 'a\0', '\uffff', '😀', '\ud7ff']);
+        return random.pick(['', 'a', 'ab', 'abc', 'b', 'A', 'aB', 'á', 'a10', 'a9', 'a\0', '\uffff', '😀', '\ud7ff']);
       case 10:
         return random.chance(0.5);
       case 11:
@@ -131,7 +138,17 @@ class Generator {
     return pattern;
   }
 
+  /** Mostly none; queries and indexes draw from the same few, so that they often agree. */
+  collation(): Document {
+    if (this.random.chance(0.6)) return {};
+    return { collation: this.random.pick(COLLATIONS) };
+  }
+
   indexOptions(): Document {
+    return { ...this.collation(), ...this.kindOfIndex() };
+  }
+
+  private kindOfIndex(): Document {
     const roll = this.random.next();
     if (roll < 0.15) return { sparse: true };
     if (roll < 0.4) {
@@ -206,8 +223,9 @@ test('an indexed query and a full scan of the same data never differ', { timeout
       const sort: Document = make.random.chance(0.5) ? { ...make.pattern(), _id: 1 } : { _id: 1 };
       const limit = make.random.chance(0.3) ? make.random.below(5) + 1 : 0;
       const skip = make.random.chance(0.15) ? make.random.below(4) : 0;
-      const context = `seed ${seed}, round ${round}, query ${i}: ${shown({ filter, sort, limit, skip })}`;
-      const options = { projection: { _id: 1 }, promoteValues: false } as const;
+      const collation = make.collation();
+      const context = `seed ${seed}, round ${round}, query ${i}: ${shown({ filter, sort, limit, skip, ...collation })}`;
+      const options = { projection: { _id: 1 }, promoteValues: false, ...collation };
       const natural = { hint: { $natural: 1 } as Document };
       const scanned = await outcome(() =>
         collection
@@ -229,7 +247,7 @@ test('an indexed query and a full scan of the same data never differ', { timeout
         if (plan.includes('"IXSCAN"')) seen.indexed += 1;
       }
       // Without a sort of its own the planner is free in the order, not in the set.
-      const count = await outcome(() => collection.countDocuments(filter));
+      const count = await outcome(() => collection.countDocuments(filter, collation));
       const all = await outcome(
         async () => (await collection.find(filter, { ...options, ...natural }).toArray()).length,
       );

@@ -26,7 +26,9 @@ function groupStream(input: Stream, id: Evaluate, fields: [string, () => Accumul
       }
       for (const accumulator of group.accumulators) accumulator.add(env);
     },
-    () => [...groups.values()].map((group) => toDoc(group, fields)),
+    function* () {
+      for (const group of groups.values()) yield toDoc(group, fields);
+    },
   );
 }
 

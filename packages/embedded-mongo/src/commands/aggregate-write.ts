@@ -10,14 +10,15 @@ import { mergeDocs } from '../expression/objects.ts';
 import { type Scope, topScope } from '../expression/scope.ts';
 import { PAUSE, Slice, type Stream } from '../plan/stream.ts';
 import { Matcher } from '../query/match.ts';
+import { patiently } from '../storage/claims.ts';
 import type { Collection } from '../storage/collection.ts';
 import { checkNamespace } from '../storage/database.ts';
-import type { CommandContext } from './context.ts';
+import type { CommandContext, Pause } from './context.ts';
 import { locate } from './modify.ts';
 import { writable } from './views.ts';
 
 /** The documents of a stream, letting others run in between. */
-function* each(stream: Stream, use: (doc: Doc) => Generator<undefined, void> | undefined): Generator<undefined, void> {
+function* each(stream: Stream, use: (doc: Doc) => Generator<Pause, void> | undefined): Generator<Pause, void> {
   for (;;) {
     const doc = stream.next();
     if (doc === undefined) return;
@@ -35,7 +36,7 @@ function* each(stream: Stream, use: (doc: Doc) => Generator<undefined, void> | u
 }
 
 /** A writing stage, checked before anything is read. */
-export type Writer = (stream: Stream) => Generator<undefined, void>;
+export type Writer = (stream: Stream) => Generator<Pause, void>;
 
 export function writerOf(context: CommandContext, stage: Value, scope: Scope): Writer {
   const { keys, values } = checkedStage(stage);
@@ -77,9 +78,11 @@ function outWriter(context: CommandContext, specification: Value): Writer {
         made.insert(doc);
         return slice.expired() ? pause() : undefined;
       });
-      const replaced = writable(store, namespace);
-      if (replaced !== undefined) store.drop(replaced);
-      store.rename(made, namespace);
+      yield* patiently(() => {
+        const replaced = writable(store, namespace);
+        if (replaced !== undefined) store.drop(replaced);
+        store.rename(made, namespace);
+      });
     } catch (error) {
       store.drop(made);
       throw error;
@@ -87,7 +90,7 @@ function outWriter(context: CommandContext, specification: Value): Writer {
   };
 }
 
-function* pause(): Generator<undefined, void> {
+function* pause(): Generator<Pause, void> {
   yield;
 }
 
@@ -137,7 +140,7 @@ function mergeWriter(context: CommandContext, specification: Value, scope: Scope
           docsExamined: 0,
         });
         if (found === undefined) {
-          if (whenNotMatched === 'insert') collection.insert(incoming, validate);
+          if (whenNotMatched === 'insert') yield* patiently(() => collection.insert(incoming, validate));
           else if (whenNotMatched === 'fail') {
             throw new MongoError(
               13113,
@@ -146,10 +149,13 @@ function mergeWriter(context: CommandContext, specification: Value, scope: Scope
           }
           return;
         }
-        const before = collection.records.get(found.recordId);
-        if (before !== found.doc) continue;
-        replaceMatched(collection, found.recordId, before, combine(before, incoming), validate);
-        return;
+        const isDone = yield* patiently(() => {
+          const before = collection.records.get(found.recordId);
+          if (before !== found.doc) return false;
+          replaceMatched(collection, found.recordId, before, combine(before, incoming), validate);
+          return true;
+        });
+        if (isDone) return;
       }
     });
 }

@@ -66,7 +66,7 @@ export function openPipeline(
   const { namespace, pipeline } = resolveView(store, given, stages);
   const pipelineContext: PipelineContext = {
     database: context.database,
-    allowDiskUse: context.command.get('allowDiskUse') === true,
+    allowDiskUse: context.command.get('allowDiskUse') !== false,
     open: (inner, innerStages, innerScope) => openPipeline(context, inner, innerStages, innerScope).stream,
   };
   const own = ownSource(context, namespace, pipeline[0], scope);

@@ -64,6 +64,9 @@ export function listField(command: Doc, field: string): Value[] {
   throw typeMismatch(`BSON field '${field}' is the wrong type '${typeName(value)}', expected type 'array'`);
 }
 
+/** A document with room for what a command puts around it (manual: reference/limits, "BSON Documents"). */
+const MAX_RESULT_BYTES = 16 * 1024 * 1024 + 16 * 1024;
+
 /** Up to `most` documents of a stream, or fewer when their bytes reach the limit; lets others run in between. */
 export function* pull(
   stream: Stream,
@@ -81,7 +84,14 @@ export function* pull(
       continue;
     }
     if (doc === undefined) return { docs, done: true, overflow: undefined };
-    bytes += bytesOf(doc);
+    const size = bytesOf(doc);
+    if (size > MAX_RESULT_BYTES) {
+      throw new MongoError(
+        ErrorCode.BSONObjectTooLarge,
+        `BSONObj size: ${size} (0x${size.toString(16).toUpperCase()}) is invalid. Size must be between 0 and ${MAX_RESULT_BYTES}(16MB)`,
+      );
+    }
+    bytes += size;
     if (bytes > maxBytes && docs.length > 0) return { docs, done: false, overflow: doc };
     docs.push(doc);
   }

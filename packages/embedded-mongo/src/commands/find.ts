@@ -40,7 +40,7 @@ export function parseFind(context: CommandContext, command = context.command): F
       skip,
       limit,
       hint: hintOf(command),
-      allowDiskUse: command.get('allowDiskUse') === true,
+      allowDiskUse: command.get('allowDiskUse') !== false,
     },
     projection:
       projection === undefined || projection.size === 0 ? undefined : compileFindProjection(projection, matcher, scope),

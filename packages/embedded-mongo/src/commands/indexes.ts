@@ -11,6 +11,12 @@ import { listReply } from './aggregate.ts';
 import { type CommandContext, listField, namespaceOf, ok, type Running } from './context.ts';
 import { writable } from './views.ts';
 
+/** Manual: reference/limits, "Indexes". */
+const MAX_FIELDS = 32;
+const MAX_INDEXES = 64;
+/** An index over so few documents is built at once. */
+const SMALL = 1000;
+
 const IGNORED = new Set(['v', 'background', 'ns', 'textIndexVersion', 'dropDups']);
 const OPTIONS = new Set([
   'key',
@@ -31,6 +37,7 @@ export function parseIndexSpec(description: Value): IndexSpec {
   if (!(key instanceof Doc) || key.size === 0) {
     throw new MongoError(ErrorCode.CannotCreateIndex, 'Index keys cannot be an empty object');
   }
+  if (key.size > MAX_FIELDS) throw new MongoError(13103, 'too many compound keys');
   for (const [path, direction] of key.entries()) checkKey(path, direction);
   for (const option of description.keys) {
     if (IGNORED.has(option) || OPTIONS.has(option)) continue;
@@ -181,7 +188,7 @@ function inheritCollation(spec: IndexSpec, described: Value | undefined, { order
 }
 
 /** Manual: reference/command/createIndexes. */
-export function createIndexes(context: CommandContext): Doc {
+export function* createIndexes(context: CommandContext): Running {
   const namespace = namespaceOf(context);
   const { store } = context.engine;
   const described = listField(context.command, 'indexes').map(parseIndexSpec);
@@ -194,7 +201,15 @@ export function createIndexes(context: CommandContext): Doc {
   const numIndexesBefore = collection.indexes.length;
   for (const spec of specs) {
     if (existing(collection, spec)) continue;
-    collection.buildIndex(spec);
+    if (collection.indexes.length >= MAX_INDEXES) {
+      throw new MongoError(
+        ErrorCode.CannotCreateIndex,
+        `add index fails, too many indexes for ${namespace} key:{ ${spec.key.keys.join(', ')} }`,
+      );
+    }
+    if (collection.records.size < SMALL) collection.buildIndex(spec);
+    else yield* collection.buildIndexInSlices(spec);
+    if (collection.dropped) break;
     store.recorder.createIndex(collection.id, spec);
   }
   const numIndexesAfter = collection.indexes.length;

@@ -17,7 +17,7 @@ export interface QuerySpec {
   /** 0 is no limit. */
   readonly limit: number;
   readonly hint: Value | undefined;
-  /** Sorts without an index may keep more than the limit. */
+  /** Whether sorts without an index may keep more than the limit: the default since MongoDB 6.0. */
   readonly allowDiskUse?: boolean;
 }
 
@@ -39,7 +39,7 @@ export function openQuery(collection: Collection | undefined, spec: QuerySpec): 
   let stream: Stream = new MatchingScan(new Scan(collection, plan, counters), spec.matcher, new Slice());
   if (!plan.sorted) {
     const most = spec.limit > 0 ? spec.skip + spec.limit : undefined;
-    stream = sortStream(stream, spec.sort, ordering, most, spec.allowDiskUse === true ? undefined : new SortMemory());
+    stream = sortStream(stream, spec.sort, ordering, most, spec.allowDiskUse === false ? new SortMemory() : undefined);
   }
   if (spec.skip > 0) stream = new SkipStream(stream, spec.skip);
   if (spec.limit > 0) stream = new LimitStream(stream, spec.limit);

@@ -3,6 +3,7 @@ import { ErrorCode, MongoError } from '../errors.ts';
 import { accumulatorExpressions } from './accumulator-expressions.ts';
 import { arithmeticOperators } from './arithmetic-operators.ts';
 import { arrayOperators } from './arrays.ts';
+import { binaryOperators } from './binary.ts';
 import { conditionalOperators } from './conditionals.ts';
 import { conversionOperators } from './conversion.ts';
 import { dateOperators } from './date-operators.ts';
@@ -17,6 +18,7 @@ const operators = new Map<string, OperatorBuilder>(
     accumulatorExpressions,
     arithmeticOperators,
     arrayOperators,
+    binaryOperators,
     conditionalOperators,
     conversionOperators,
     dateOperators,
@@ -37,6 +39,9 @@ export function compileExpression(expression: Value, scope: Scope): Evaluate {
   return () => expression;
 }
 
+/** Operators of the manual that need JavaScript, a text search or MongoDB's own hash function. */
+const UNSUPPORTED = new Set(['$function', '$accumulator', '$meta', '$toHashedIndexKey']);
+
 function compileArray(elements: Value[], scope: Scope): Evaluate {
   const compiled = elements.map((element) => compileExpression(element, scope));
   // A missing element of an array literal becomes null.
@@ -54,6 +59,9 @@ function compileDocument(doc: Doc, scope: Scope): Evaluate {
     }
     const build = operators.get(first);
     if (build === undefined) {
+      if (UNSUPPORTED.has(first)) {
+        throw new MongoError(ErrorCode.NotImplemented, `${first} is not supported by this server`);
+      }
       throw new MongoError(ErrorCode.InvalidPipelineOperator, `Unrecognized expression '${first}'`);
     }
     return build(doc.values[0] as Value, scope, compileExpression, first);

@@ -4,6 +4,7 @@ import { Binary, DateTime, Doc, Double, isNumeric, ObjectId, Timestamp, toDouble
 import { ErrorCode, MongoError } from '../errors.ts';
 import { typeName } from '../query/types.ts';
 import { isNullish, named, positional } from './arguments.ts';
+import { binaryFrom, formatOf, subtypeOf, textOfBinary } from './bin-data.ts';
 import { isTrue } from './compile.ts';
 import { parseIsoDate } from './date-format.ts';
 import type { Evaluate, OperatorBuilder } from './scope.ts';
@@ -30,7 +31,7 @@ export function asText(value: Value): string {
   if (value instanceof ObjectId) return value.toHex();
   if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') return String(value);
   if (value instanceof Decimal) return value.toString();
-  if (value instanceof Binary) return Buffer.from(value.bytes).toString('base64');
+  if (value instanceof Binary) return textOfBinary(value, 'auto');
   throw unsupported(value, 'string');
 }
 
@@ -148,6 +149,7 @@ const CONVERSIONS: Record<string, (value: Value) => Value> = {
 const BY_NUMBER: Record<number, string> = {
   1: 'double',
   2: 'string',
+  5: 'binData',
   7: 'objectId',
   8: 'bool',
   9: 'date',
@@ -156,9 +158,21 @@ const BY_NUMBER: Record<number, string> = {
   19: 'decimal',
 };
 
-function conversionTo(type: Value | undefined): (value: Value) => Value {
+function conversionTo(type: Value | undefined, format: Value | undefined): (value: Value) => Value {
   const named = type instanceof Doc ? type.get('type') : type;
   const name = isNumeric(named) ? BY_NUMBER[toDouble(named)] : typeof named === 'string' ? named : undefined;
+  if (name === 'binData') {
+    const subtype = subtypeOf(type);
+    return (value) => {
+      if (value instanceof Binary) return binaryFrom(value, 'auto', subtype);
+      if (format === undefined)
+        throw new MongoError(4341115, "Format must be specified when converting from 'string' to 'binData'");
+      return binaryFrom(value, formatOf(format), subtype);
+    };
+  }
+  if (name === 'string') {
+    return (value) => (value instanceof Binary ? textOfBinary(value, formatOf(format ?? 'base64')) : asText(value));
+  }
   const convert = name === undefined || !Object.hasOwn(CONVERSIONS, name) ? undefined : CONVERSIONS[name];
   if (convert === undefined) throw new MongoError(ErrorCode.BadValue, `Unknown type name: ${String(named)}`);
   return convert;
@@ -180,7 +194,9 @@ const convertOperator: OperatorBuilder = (operand, scope, compile) => {
     const target = to(env);
     if (isNullish(value)) return parts.onNull === undefined ? null : parts.onNull(env);
     if (isNullish(target)) return null;
-    const convert = conversionTo(target);
+    const format = parts.format?.(env);
+    if (parts.format !== undefined && isNullish(format)) return null;
+    const convert = conversionTo(target, format);
     try {
       return convert(value);
     } catch (error) {
@@ -212,6 +228,13 @@ export const conversionOperators: Record<string, OperatorBuilder> = {
   $toInt: shorthand('int'),
   $toLong: shorthand('long'),
   $toDecimal: shorthand('decimal'),
+  $toUUID: (operand, scope, compile) => {
+    const [evaluate] = positional('$toUUID', operand, scope, compile, 1) as [Evaluate];
+    return (env) => {
+      const value = evaluate(env);
+      return isNullish(value) ? null : binaryFrom(value, 'uuid', 4);
+    };
+  },
   $type: (operand, scope, compile) => {
     const [evaluate] = positional('$type', operand, scope, compile, 1) as [Evaluate];
     return (env) => typeName(evaluate(env));

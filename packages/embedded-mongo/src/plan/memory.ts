@@ -31,7 +31,7 @@ function sizeOf(value: Value): number {
   return typeof value === 'string' ? value.length + 8 : 16;
 }
 
-/** What a sort in memory keeps: beyond the limit only with `allowDiskUse` (manual: reference/command/find). */
+/** What a sort in memory keeps: not more than the limit with `allowDiskUse: false` (manual: reference/command/find). */
 export class SortMemory {
   private bytes = 0;
 

@@ -16,7 +16,7 @@ export interface Stream {
 }
 
 const SLICE_MS = 10;
-const DOCUMENTS_PER_LOOK = 256;
+const DOCUMENTS_PER_LOOK = 32;
 
 /** Tells when a command has held the event loop for long enough. */
 export class Slice {
@@ -158,6 +158,7 @@ export class BlockingStream implements Stream {
   private readonly collect: (doc: Doc) => void;
   private readonly finish: () => Iterable<Doc | typeof PAUSE>;
   private output: Iterator<Doc | typeof PAUSE> | undefined;
+  private readonly slice = new Slice();
 
   constructor(input: Stream, collect: (doc: Doc) => void, finish: () => Iterable<Doc | typeof PAUSE>) {
     this.input = input;
@@ -172,6 +173,8 @@ export class BlockingStream implements Stream {
       if (doc === undefined) this.output = this.finish()[Symbol.iterator]();
       else this.collect(doc);
     }
+    // What comes after it may take long for each document as well.
+    if (this.slice.expired()) return PAUSE;
     const result = this.output.next();
     return result.done === true ? undefined : result.value;
   }

@@ -1,18 +1,18 @@
 import type BTree from 'sorted-btree';
 import { encodeDocument } from '../bson/encode.ts';
-import { Binary, Doc, Double, ObjectId, Regex, type Value } from '../bson/values.ts';
+import { Binary, Doc, Double, ObjectId, type Value } from '../bson/values.ts';
 import { parseCollation } from '../collation/collation.ts';
 import { BINARY, type Ordering } from '../collation/ordering.ts';
 import { ErrorCode, MongoError } from '../errors.ts';
 import { topScope } from '../expression/scope.ts';
 import { Index, type IndexSpec, newTree } from '../indexes/index.ts';
 import type { GeneratedKeys } from '../indexes/key-generator.ts';
+import { Slice } from '../plan/stream.ts';
 import { explainFailure } from '../query/explain-failure.ts';
 import { Matcher } from '../query/match.ts';
-import { type Claims, keyClaim, recordClaim } from './claims.ts';
+import { type Claims, keyClaim, patiently, recordClaim } from './claims.ts';
+import { checkStorable, insertTooLarge, updateTooLarge } from './limits.ts';
 import type { Recorder } from './recorder.ts';
-
-const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
 
 /** One document in its collection. Documents are immutable: an update puts another under the same record id. */
 export interface Stored {
@@ -49,6 +49,9 @@ export class Collection {
   records: BTree<number, Doc> = newTree<number, Doc>();
   indexes: Index[] = [];
   dropped = false;
+  /** Indexes that are being built: writes keep them up to date, queries do not use them yet. */
+  private building: Index[] = [];
+  private readonly broken = new Map<Index, MongoError>();
   /** The sum of the documents' BSON sizes. */
   dataBytes = 0;
   private nextRecordId = 1;
@@ -65,6 +68,10 @@ export class Collection {
 
   get name(): string {
     return this.namespace.slice(this.namespace.indexOf('.') + 1);
+  }
+
+  private get maintained(): Index[] {
+    return this.building.length === 0 ? this.indexes : [...this.indexes, ...this.building];
   }
 
   get idIndex(): Index {
@@ -84,7 +91,7 @@ export class Collection {
   /** Stores a document, giving it an `_id` when it has none. */
   insert(input: Doc, validate = true): Stored {
     const doc = withIdFirst(input);
-    checkStorable(doc);
+    checkStorable(doc, insertTooLarge);
     if (validate) this.validate(doc);
     const recordId = this.takeRecordId();
     const changes = this.planChanges(undefined, doc, recordId);
@@ -115,7 +122,7 @@ export class Collection {
 
   /** Puts `after` in the place of the record's document; `replaces` when it was given as a whole. */
   replace(recordId: number, before: Doc, after: Doc, validate = true, replaces = false): void {
-    checkStorable(after);
+    checkStorable(after, updateTooLarge);
     if (validate) this.validate(after, before);
     const changes = this.planChanges(before, after, recordId);
     this.admit(recordId, before, changes);
@@ -127,7 +134,7 @@ export class Collection {
 
   remove(recordId: number, doc: Doc): void {
     this.admit(recordId, doc, []);
-    for (const index of this.indexes) {
+    for (const index of this.maintained) {
       const keys = index.keysOf(doc);
       if (keys !== undefined) index.remove(keys, recordId);
     }
@@ -143,11 +150,15 @@ export class Collection {
       this.dataBytes -= encodeDocument(before).length;
       this.records.delete(recordId);
     }
-    for (const index of this.indexes) {
+    for (const index of this.maintained) {
       const old = before === undefined ? undefined : index.keysOf(before);
       if (old !== undefined) index.remove(old, recordId);
       const fresh = doc === undefined ? undefined : index.keysOf(doc);
-      if (fresh !== undefined) index.add(fresh, recordId);
+      if (fresh === undefined || doc === undefined) continue;
+      // A transaction that began before the index may bring a key twice: then the building of the index fails.
+      const conflict = index.conflict(fresh, recordId);
+      if (conflict !== undefined) this.broken.set(index, this.duplicateKey(index, doc, conflict.key));
+      index.add(fresh, recordId);
     }
     if (doc !== undefined) this.put(recordId, doc);
     this.nextRecordId = Math.max(this.nextRecordId, recordId + 1);
@@ -168,7 +179,7 @@ export class Collection {
   /** Works out the keys that change, and refuses what a unique index forbids, before anything is changed. */
   private planChanges(before: Doc | undefined, after: Doc, recordId: number): IndexChange[] {
     const changes: IndexChange[] = [];
-    for (const index of this.indexes) {
+    for (const index of this.maintained) {
       if (before !== undefined && !index.mayDiffer(before, after)) continue;
       const fresh = index.keysOf(after);
       if (fresh !== undefined) {
@@ -205,15 +216,47 @@ export class Collection {
   buildIndex(spec: IndexSpec): Index {
     this.owner.settle(this);
     const index = new Index(spec);
-    for (const [recordId, doc] of this.records.entries()) {
-      const keys = index.keysOf(doc);
-      if (keys === undefined) continue;
-      const conflict = index.conflict(keys, recordId);
-      if (conflict !== undefined) throw this.duplicateKey(index, doc, conflict.key);
-      index.add(keys, recordId);
-    }
+    for (const [recordId, doc] of this.records.entries()) this.addTo(index, recordId, doc);
     this.indexes.push(index);
     return index;
+  }
+
+  private addTo(index: Index, recordId: number, doc: Doc): void {
+    const keys = index.keysOf(doc);
+    if (keys === undefined) return;
+    const conflict = index.conflict(keys, recordId);
+    if (conflict !== undefined) throw this.duplicateKey(index, doc, conflict.key);
+    index.add(keys, recordId);
+  }
+
+  /** The same beside other commands. What they write meanwhile is in the index at once, or is met by the scan. */
+  *buildIndexInSlices(spec: IndexSpec): Generator<undefined | Promise<void>, void> {
+    yield* patiently(() => this.owner.settle(this));
+    const index = new Index(spec);
+    this.building = [...this.building, index];
+    try {
+      const slice = new Slice();
+      let next: number | undefined = 0;
+      while (next !== undefined) {
+        const from: number = next;
+        next = undefined;
+        for (const [recordId, doc] of this.records.entries(from)) {
+          if (slice.expired()) {
+            next = recordId;
+            break;
+          }
+          this.addTo(index, recordId, doc);
+        }
+        if (next !== undefined) yield;
+      }
+      yield* patiently(() => this.owner.settle(this));
+      const error = this.broken.get(index);
+      if (error !== undefined) throw error;
+      this.indexes = [...this.indexes, index];
+    } finally {
+      this.broken.delete(index);
+      this.building = this.building.filter((other) => other !== index);
+    }
   }
 
   private duplicateKey(index: Index, doc: Doc, key: string): MongoError {
@@ -260,23 +303,6 @@ function withIdFirst(doc: Doc): Doc {
   const id = at < 0 ? ObjectId.generate() : (doc.values[at] as Value);
   const rest = at < 0 ? doc : doc.without('_id');
   return new Doc(['_id', ...rest.keys], [id, ...rest.values]);
-}
-
-function checkStorable(doc: Doc): void {
-  const id = doc.get('_id');
-  if (Array.isArray(id)) {
-    throw new MongoError(ErrorCode.InvalidIdField, "The '_id' value cannot be of type array");
-  }
-  if (id instanceof Regex) {
-    throw new MongoError(ErrorCode.InvalidIdField, "The '_id' value cannot be of type regex");
-  }
-  const size = encodeDocument(doc).length;
-  if (size > MAX_DOCUMENT_BYTES) {
-    throw new MongoError(
-      ErrorCode.BSONObjectTooLarge,
-      `BSONObj size: ${size} (0x${size.toString(16).toUpperCase()}) is invalid. Size must be between 0 and 16793600(16MB)`,
-    );
-  }
 }
 
 /** As MongoDB's error messages print values. */

@@ -144,6 +144,12 @@ export function checkNamespace(namespace: string): void {
   if (/[/\\. "$*<>:|?\0]/.test(database)) {
     throw new MongoError(ErrorCode.InvalidNamespace, `Invalid database name: '${database}'`);
   }
+  if (Buffer.byteLength(database) > 63) {
+    throw new MongoError(
+      ErrorCode.InvalidNamespace,
+      `db name must be at most 63 characters, found: ${database.length}`,
+    );
+  }
   if (Buffer.byteLength(namespace) > 255) {
     throw new MongoError(ErrorCode.InvalidNamespace, `Fully qualified namespace is too long. Namespace: ${namespace}`);
   }

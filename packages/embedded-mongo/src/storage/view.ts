@@ -184,6 +184,10 @@ class CollectionView extends Collection {
     );
   }
 
+  override buildIndexInSlices(): never {
+    return this.buildIndex();
+  }
+
   override takeRecordId(): number {
     return this.origin.takeRecordId();
   }

@@ -474,3 +474,64 @@ cases('reference/operator/aggregation, parts of dates', [
   ],
   ['$dateFromString with onError', { $dateFromString: { dateString: 'x', onError: 'bad' } }, 'bad'],
 ]);
+
+cases('reference/operator/aggregation-bitwise', [
+  ['$bitAnd', { $bitAnd: [12, 10] }, 8],
+  ['$bitAnd of nothing', { $bitAnd: [] }, -1],
+  ['$bitOr with a long is a long', { $bitOr: [12, long(3)] }, long(15)],
+  ['$bitXor', { $bitXor: [12, 10, 1] }, 7],
+  ['$bitNot', { $bitNot: 5 }, -6],
+  ['null', { $bitAnd: [1, null] }, null],
+]);
+
+cases('reference/operator/aggregation/binarySize and bsonSize', [
+  ['$binarySize of a string counts bytes', { $binarySize: 'a\u20ac' }, 4],
+  ['$bsonSize', { $bsonSize: '$doc' }, 27],
+  ['null', { $bsonSize: null }, null],
+]);
+
+cases('reference/operator/aggregation/convert (binData)', [
+  [
+    'a string to binary data and back',
+    {
+      $convert: {
+        input: { $convert: { input: 'aGk=', to: 'binData', format: 'base64' } },
+        to: 'string',
+        format: 'utf8',
+      },
+    },
+    'hi',
+  ],
+  [
+    'a uuid and back',
+    { $toString: { $toUUID: '0e3b9063-8abd-4eb3-9f9f-f4c59fd30a60' } },
+    '0e3b9063-8abd-4eb3-9f9f-f4c59fd30a60',
+  ],
+  ['hex', { $binarySize: { $convert: { input: '00ff', to: { type: 'binData', subtype: 0 }, format: 'hex' } } }, 2],
+  ['onError', { $convert: { input: 'x', to: 'binData', format: 'hex', onError: 'no' } }, 'no'],
+]);
+
+cases('reference/operator/aggregation, accumulators as expressions', [
+  ['$stdDevPop', { $stdDevPop: [[2, 4]] }, new Double(1)],
+  ['$stdDevSamp of one', { $stdDevSamp: [[2]] }, null],
+  ['$maxN', { $maxN: { n: 2, input: '$list' } }, [3, 2]],
+  ['$minN', { $minN: { n: 2, input: '$list' } }, [1, 2]],
+  ['$firstN', { $firstN: { n: 2, input: '$list' } }, [3, 1]],
+  ['$lastN', { $lastN: { n: 5, input: '$list' } }, [3, 1, 2]],
+  ['$median', { $median: { input: '$list', method: 'approximate' } }, new Double(2)],
+  [
+    '$percentile',
+    { $percentile: { input: '$list', p: [0, 1], method: 'approximate' } },
+    [new Double(1), new Double(3)],
+  ],
+]);
+
+refused('reference/operator/aggregation, what this server does not run', [
+  ['$function', { $function: { body: 'x', args: [], lang: 'js' } }, 238],
+  ['$meta', { $meta: 'textScore' }, 238],
+  ['$toHashedIndexKey', { $toHashedIndexKey: '$int' }, 238],
+  ['an operator that is none', { $nope: 1 }, 168],
+  ['$bitAnd of a double', { $bitAnd: ['$double', 1] }, 14],
+  ['$bsonSize of a number', { $bsonSize: '$int' }, 31393],
+  ['$toUUID of other text', { $toUUID: 'x' }, 241],
+]);

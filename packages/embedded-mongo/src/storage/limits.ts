@@ -1,0 +1,50 @@
+import { encodeDocument } from '../bson/encode.ts';
+import { Doc, Regex, type Value } from '../bson/values.ts';
+import { ErrorCode, MongoError } from '../errors.ts';
+
+const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
+
+/** Beyond this no BSON is read at all. */
+const MAX_BSON_BYTES = MAX_DOCUMENT_BYTES + 16 * 1024;
+
+export function insertTooLarge(size: number): MongoError {
+  if (size > MAX_BSON_BYTES) {
+    return new MongoError(
+      ErrorCode.BSONObjectTooLarge,
+      `BSONObj size: ${size} (0x${size.toString(16).toUpperCase()}) is invalid. Size must be between 0 and ${MAX_BSON_BYTES}(16MB)`,
+    );
+  }
+  return new MongoError(
+    ErrorCode.BadValue,
+    `object to insert too large. size in bytes: ${size}, max size: ${MAX_DOCUMENT_BYTES}`,
+  );
+}
+
+export function updateTooLarge(): MongoError {
+  return new MongoError(17419, `Resulting document after update is larger than ${MAX_DOCUMENT_BYTES}`);
+}
+
+/** Manual: reference/limits, "BSON Documents". The manual promises 100 levels; the server takes 180. */
+const MAX_NESTING = 180;
+
+function checkNesting(value: Value, depth = 1): void {
+  const inner = value instanceof Doc ? value.values : Array.isArray(value) ? value : undefined;
+  if (inner === undefined) return;
+  if (depth > MAX_NESTING) {
+    throw new MongoError(ErrorCode.Overflow, `Document exceeds maximum nesting depth of ${MAX_NESTING}`);
+  }
+  for (const element of inner) if (typeof element === 'object') checkNesting(element, depth + 1);
+}
+
+export function checkStorable(doc: Doc, tooLarge: (size: number) => MongoError): void {
+  const id = doc.get('_id');
+  if (Array.isArray(id)) {
+    throw new MongoError(ErrorCode.InvalidIdField, "The '_id' value cannot be of type array");
+  }
+  if (id instanceof Regex) {
+    throw new MongoError(ErrorCode.InvalidIdField, "The '_id' value cannot be of type regex");
+  }
+  const size = encodeDocument(doc).length;
+  if (size > MAX_DOCUMENT_BYTES) throw tooLarge(size);
+  checkNesting(doc);
+}
