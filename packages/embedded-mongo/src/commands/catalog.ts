@@ -1,4 +1,5 @@
 import { checkedStage, isWriting } from '../aggregate/pipeline.ts';
+import { equals } from '../bson/compare.ts';
 import { Doc, Double, isNumeric, type Value } from '../bson/values.ts';
 import { parseCollation } from '../collation/collation.ts';
 import { badValue, ErrorCode, MongoError, typeMismatch } from '../errors.ts';
@@ -7,7 +8,7 @@ import type { Collection } from '../storage/collection.ts';
 import { listReply } from './aggregate.ts';
 import { type CommandContext, docField, namespaceOf, ok, type Running } from './context.ts';
 import { setExpiry } from './indexes.ts';
-import { isView } from './views.ts';
+import { isView, writable } from './views.ts';
 
 /** Kept with the collection and shown by `listCollections`; what would change results without being done is refused. */
 const CREATE_OPTIONS = new Set([
@@ -78,7 +79,8 @@ export function create(context: CommandContext): Doc {
     options = options.with(key, value);
   }
   const existing = context.engine.store.get(namespace);
-  if (existing !== undefined && existing.options.size === 0 && options.size === 0) return ok();
+  // Creating what is there already, in the same way, changes nothing.
+  if (existing !== undefined && equals(existing.options, options)) return ok();
   checkView(options);
   context.engine.store.create(namespace, options);
   return ok();
@@ -126,7 +128,7 @@ export function renameCollection(context: CommandContext): Doc {
   if (typeof from !== 'string' || typeof to !== 'string')
     throw typeMismatch("BSON field 'renameCollection.to' has to be a string");
   const { store } = context.engine;
-  const collection = store.get(from);
+  const collection = writable(store, from);
   if (collection === undefined)
     throw new MongoError(ErrorCode.NamespaceNotFound, `Source collection ${from} does not exist`);
   if (from === to) throw new MongoError(ErrorCode.IllegalOperation, "Can't rename a collection to itself");
@@ -202,8 +204,10 @@ export function collMod(context: CommandContext): Doc {
     else if (['validator', 'validationLevel', 'validationAction', 'changeStreamPreAndPostImages'].includes(key)) {
       checkValidation(key, value);
       options = options.with(key, value);
-    } else throw new MongoError(40415, `BSON field 'collMod.${key}' is an unknown field.`);
+    } else if (isView(collection) && (key === 'viewOn' || key === 'pipeline')) options = options.with(key, value);
+    else throw new MongoError(40415, `BSON field 'collMod.${key}' is an unknown field.`);
   }
+  checkView(options);
   if (options !== collection.options) {
     collection.setOptions(options);
     engine.store.recorder.alterCollection(collection);

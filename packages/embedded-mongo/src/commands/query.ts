@@ -1,5 +1,6 @@
 import type { Doc, Value } from '../bson/values.ts';
 import { parseCollation } from '../collation/collation.ts';
+import { ErrorCode, MongoError } from '../errors.ts';
 import { compileExpression } from '../expression/compile.ts';
 import { letScope, type Scope } from '../expression/scope.ts';
 import { SortMemory } from '../plan/memory.ts';
@@ -9,6 +10,7 @@ import { sortStream } from '../plan/sort.ts';
 import { LimitStream, ListStream, MatchingScan, SkipStream, Slice, type Stream } from '../plan/stream.ts';
 import type { Matcher } from '../query/match.ts';
 import type { Collection } from '../storage/collection.ts';
+import { isView } from './views.ts';
 
 export interface QuerySpec {
   readonly matcher: Matcher;
@@ -48,6 +50,13 @@ export function openQuery(collection: Collection | undefined, spec: QuerySpec): 
 
 /** The variables of `let`, and the collation: that of the statement, else that of the command, else the collection's. */
 export function commandScope(command: Doc, collection: Collection | undefined, statement = command): Scope {
-  const ordering = parseCollation(statement.get('collation')) ?? collection?.ordering;
+  const given = parseCollation(statement.get('collation'));
+  const ordering = given ?? collection?.ordering;
+  if (given !== undefined && collection !== undefined && isView(collection) && given.id !== collection.ordering.id) {
+    throw new MongoError(
+      ErrorCode.OptionNotSupportedOnView,
+      `Cannot override a view's default collation: ${collection.namespace}`,
+    );
+  }
   return letScope(command.get('let'), compileExpression, ordering);
 }

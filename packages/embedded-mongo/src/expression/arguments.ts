@@ -66,3 +66,10 @@ export function readCount(value: Value | undefined, name: string): number {
   if (count <= 0) throw new MongoError(5787908, `'n' must be greater than 0, found ${count}`);
   return count;
 }
+
+/** A whole number, or the error that says what else was found. */
+export function integer(value: Value | undefined, message: () => MongoError): number {
+  const number = isNumeric(value) ? toDouble(value) : Number.NaN;
+  if (!Number.isInteger(number)) throw message();
+  return number;
+}

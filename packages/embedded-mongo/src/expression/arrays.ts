@@ -1,18 +1,13 @@
-import { Doc, isNumeric, toDouble, type Value } from '../bson/values.ts';
-import type { Ordering } from '../collation/ordering.ts';
+import { isNumeric, toDouble, type Value } from '../bson/values.ts';
 import { MongoError } from '../errors.ts';
 import { typeName } from '../query/types.ts';
-import { isNullish, named, positional } from './arguments.ts';
+import { integer, isNullish, named, positional } from './arguments.ts';
+import { loopOperators } from './array-loops.ts';
+import { orderOperators } from './array-order.ts';
 import { isTrue } from './compile.ts';
-import type { Compile, Environment, Evaluate, OperatorBuilder, Scope } from './scope.ts';
+import type { Environment, Evaluate, OperatorBuilder } from './scope.ts';
 
 const MANY = Number.MAX_SAFE_INTEGER;
-
-function integer(value: Value | undefined, message: () => MongoError): number {
-  const number = isNumeric(value) ? toDouble(value) : Number.NaN;
-  if (!Number.isInteger(number)) throw message();
-  return number;
-}
 
 const size: OperatorBuilder = (operand, scope, compile) => {
   const [evaluate] = positional('$size', operand, scope, compile, 1) as [Evaluate];
@@ -116,96 +111,6 @@ const slice: OperatorBuilder = (operand, scope, compile) => {
   };
 };
 
-interface Loop {
-  readonly input: Evaluate;
-  readonly slot: number;
-  readonly body: Evaluate;
-  readonly limit: Evaluate | undefined;
-}
-
-/** What `$filter` and `$map` share: a variable that takes each element in turn. */
-function loop(name: string, operand: Value, scope: Scope, compile: Compile, bodyName: 'cond' | 'in'): Loop {
-  if (!(operand instanceof Doc)) throw new MongoError(28646, `${name} only supports an object as its argument`);
-  for (const key of operand.keys) {
-    const known = key === 'input' || key === 'as' || key === bodyName || (key === 'limit' && name === '$filter');
-    if (!known) throw new MongoError(28647, `Unrecognized parameter to ${name}: ${key}`);
-  }
-  const input = operand.get('input');
-  const body = operand.get(bodyName);
-  const as = operand.get('as') ?? 'this';
-  if (input === undefined) throw new MongoError(28648, `Missing 'input' parameter to ${name}`);
-  if (body === undefined) throw new MongoError(28650, `Missing '${bodyName}' parameter to ${name}`);
-  if (typeof as !== 'string') throw new MongoError(28649, `${name}'s 'as' has to be a string`);
-  const limit = operand.get('limit');
-  const inner = scope.declare(as);
-  return {
-    input: compile(input, scope),
-    slot: inner.slot,
-    body: compile(body, inner.scope),
-    limit: limit === undefined ? undefined : compile(limit, scope),
-  };
-}
-
-const filter: OperatorBuilder = (operand, scope, compile) => {
-  const { input, slot, body, limit } = loop('$filter', operand, scope, compile, 'cond');
-  return (env) => {
-    const array = input(env);
-    if (isNullish(array)) return null;
-    if (!Array.isArray(array)) throw new MongoError(28651, `input to $filter must be an array not ${typeName(array)}`);
-    const wanted = limit?.(env);
-    const most = isNullish(wanted)
-      ? MANY
-      : integer(wanted, () => new MongoError(327391, "$filter: 'limit' must be a positive integer"));
-    const kept: Value[] = [];
-    for (const element of array) {
-      if (kept.length >= most) break;
-      env.variables[slot] = element;
-      if (isTrue(body(env))) kept.push(element);
-    }
-    return kept;
-  };
-};
-
-const map: OperatorBuilder = (operand, scope, compile) => {
-  const { input, slot, body } = loop('$map', operand, scope, compile, 'in');
-  return (env) => {
-    const array = input(env);
-    if (isNullish(array)) return null;
-    if (!Array.isArray(array)) throw new MongoError(16883, `input to $map must be an array not ${typeName(array)}`);
-    return array.map((element) => {
-      env.variables[slot] = element;
-      return body(env) ?? null;
-    });
-  };
-};
-
-const reduce: OperatorBuilder = (operand, scope, compile) => {
-  if (!(operand instanceof Doc)) throw new MongoError(40075, '$reduce requires an object as an argument');
-  const parts = ['input', 'initialValue', 'in'].map((key) => {
-    const part = operand.get(key);
-    if (part === undefined) throw new MongoError(40077, `$reduce requires '${key}' to be specified`);
-    return part;
-  }) as [Value, Value, Value];
-  const withThis = scope.declare('this');
-  const withBoth = withThis.scope.declare('value');
-  const input = compile(parts[0], scope);
-  const initial = compile(parts[1], scope);
-  const body = compile(parts[2], withBoth.scope);
-  return (env) => {
-    const array = input(env);
-    if (isNullish(array)) return null;
-    if (!Array.isArray(array))
-      throw new MongoError(40080, `$reduce requires that 'input' be an array, found: ${typeName(array)}`);
-    let value = initial(env);
-    for (const element of array) {
-      env.variables[withThis.slot] = element;
-      env.variables[withBoth.slot] = value;
-      value = body(env);
-    }
-    return value;
-  };
-};
-
 const range: OperatorBuilder = (operand, scope, compile) => {
   const evaluates = positional('$range', operand, scope, compile, 2, 3);
   return (env) => {
@@ -261,48 +166,6 @@ const reverseArray: OperatorBuilder = (operand, scope, compile) => {
   };
 };
 
-const sortArray: OperatorBuilder = (operand, scope, compile) => {
-  const parts = named('$sortArray', operand, scope, compile, ['input', 'sortBy']);
-  const sortBy = (operand as Doc).get('sortBy') as Value;
-  const input = parts.input as Evaluate;
-  return (env) => {
-    const array = input(env);
-    if (isNullish(array)) return null;
-    if (!Array.isArray(array))
-      throw new MongoError(
-        2942504,
-        `The input argument to $sortArray must be an array, but was of type: ${typeName(array)}`,
-      );
-    return array.toSorted(elementOrder(sortBy, scope.ordering));
-  };
-};
-
-/** The order of `$sort` and `$sortArray`: a direction for whole elements, or a document of paths. */
-export function elementOrder(sortBy: Value, { compare }: Ordering): (a: Value, b: Value) => number {
-  if (isNumeric(sortBy)) {
-    const direction = Math.sign(toDouble(sortBy));
-    return (a, b) => direction * compare(a, b);
-  }
-  if (!(sortBy instanceof Doc)) throw new MongoError(2942507, 'The $sort element value must be either 1 or -1');
-  const fields = [...sortBy.entries()].map(([path, direction]) => ({
-    parts: path.split('.'),
-    direction: isNumeric(direction) ? Math.sign(toDouble(direction)) : 1,
-  }));
-  return (a, b) => {
-    for (const { parts, direction } of fields) {
-      const difference = direction * compare(plainPath(a, parts), plainPath(b, parts));
-      if (difference !== 0) return difference;
-    }
-    return 0;
-  };
-}
-
-function plainPath(value: Value, parts: string[]): Value {
-  let current: Value | undefined = value;
-  for (const part of parts) current = current instanceof Doc ? current.get(part) : undefined;
-  return current ?? null;
-}
-
 const zip: OperatorBuilder = (operand, scope, compile) => {
   const parts = named('$zip', operand, scope, compile, ['inputs'], ['useLongestLength', 'defaults']);
   const inputs = parts.inputs as Evaluate;
@@ -328,6 +191,8 @@ const zip: OperatorBuilder = (operand, scope, compile) => {
 
 /** Manual: reference/operator/aggregation, "Array Expression Operators". */
 export const arrayOperators: Record<string, OperatorBuilder> = {
+  ...loopOperators,
+  ...orderOperators,
   $size: size,
   $arrayElemAt: arrayElemAt,
   $first: endOf(false),
@@ -335,13 +200,9 @@ export const arrayOperators: Record<string, OperatorBuilder> = {
   $in: isIn,
   $concatArrays: concatArrays,
   $slice: slice,
-  $filter: filter,
-  $map: map,
-  $reduce: reduce,
   $range: range,
   $indexOfArray: indexOfArray,
   $reverseArray: reverseArray,
-  $sortArray: sortArray,
   $zip: zip,
   $isArray: (operand, scope, compile) => {
     const [evaluate] = positional('$isArray', operand, scope, compile, 1) as [Evaluate];

@@ -1,6 +1,6 @@
 import { Doc, isNumeric, Regex, toDouble, type Value } from '../bson/values.ts';
 import { badValue, typeMismatch } from '../errors.ts';
-import { elementOrder } from '../expression/arrays.ts';
+import { elementOrder } from '../expression/array-order.ts';
 import { SELF, selfDoc } from '../query/leaf.ts';
 import { Matcher } from '../query/match.ts';
 import { allOf, parseOperators } from '../query/parse.ts';

@@ -621,6 +621,12 @@ describe('core/views', () => {
         .aggregate([{ $out: 'big' }])
         .toArray(),
     ).rejects.toMatchObject({ code });
+    await expect(big.rename('bigger')).rejects.toMatchObject({ code });
+    await expect(big.find({}, { collation: { locale: 'en' } }).toArray()).rejects.toMatchObject({ code: 167 });
+    await db.command({ collMod: 'big', viewOn: 'c', pipeline: [{ $match: { n: 4 } }] });
+    expect(await big.countDocuments()).toBe(1);
+    const writing = db.createCollection('w', { viewOn: 'c', pipeline: [{ $out: 'x' }] });
+    await expect(writing).rejects.toMatchObject({ code: 167 });
     await big.drop();
     expect(await db.collection('c').countDocuments()).toBe(4);
   });
