@@ -143,10 +143,10 @@ describe('commands that are not there', () => {
       'NotImplemented',
     ],
     [
-      'a change stream',
-      { aggregate: 'c', pipeline: [{ $changeStream: {} }], cursor: {}, $db: 'a' },
-      40573,
-      'Location40573',
+      'expanded events of a change stream',
+      { aggregate: 'c', pipeline: [{ $changeStream: { showExpandedEvents: true } }], cursor: {}, $db: 'a' },
+      238,
+      'NotImplemented',
     ],
     ['a hint without an index', { find: 'c', hint: 'none', $db: 'a' }, 2, 'BadValue'],
   ])('%s', async (_name, command, code, codeName) => {

@@ -1,4 +1,4 @@
-import { DateTime, Doc, Double, isNumeric, ObjectId, Timestamp, toDouble } from '../bson/values.ts';
+import { DateTime, Doc, Double, isNumeric, ObjectId, toDouble } from '../bson/values.ts';
 import { ErrorCode, MongoError } from '../errors.ts';
 import { sessionOf } from '../server/retries.ts';
 import { type CommandContext, listField, ok } from './context.ts';
@@ -10,9 +10,10 @@ const electionId = ObjectId.fromHex('7fffffff0000000000000001');
 /** Manual: reference/command/hello. The server presents itself as the primary of a replica set of one. */
 export function hello(context: CommandContext): Doc {
   const { engine, connectionId, name } = context;
+  noteApplication(context);
   const me = `${engine.host}:${engine.port}`;
   const now = Date.now();
-  const opTime = Doc.of({ ts: new Timestamp(Math.floor(now / 1000), 1), t: 1n });
+  const opTime = Doc.of({ ts: engine.clock.now, t: 1n });
   return ok({
     helloOk: true,
     ...(name === 'hello' ? { isWritablePrimary: true } : { ismaster: true }),
@@ -39,6 +40,19 @@ export function hello(context: CommandContext): Doc {
     maxWireVersion: MAX_WIRE_VERSION,
     readOnly: false,
   });
+}
+
+/** A client says its name in the handshake. */
+function noteApplication({ command, engine, connectionId }: CommandContext): void {
+  const client = command.get('client');
+  const application = client instanceof Doc ? client.get('application') : undefined;
+  const name = application instanceof Doc ? application.get('name') : undefined;
+  if (typeof name === 'string') engine.appNames.set(connectionId, name);
+}
+
+export function configureFailPoint({ command, engine }: CommandContext): Doc {
+  engine.failPoints.configure(command);
+  return ok();
 }
 
 export function ping(): Doc {

@@ -7,6 +7,7 @@ import { ListStream, type Stream } from '../plan/stream.ts';
 import { Matcher } from '../query/match.ts';
 import { DEFAULT_BATCH } from '../server/cursors.ts';
 import { writerOf } from './aggregate-write.ts';
+import { changeStream, isChangeStream } from './change-stream.ts';
 import { type CommandContext, docField, listField, numberField, type Running } from './context.ts';
 import { cursorReply, hintOf } from './find.ts';
 import { commandScope, type OpenQuery, openQuery, type QuerySpec } from './query.ts';
@@ -81,6 +82,7 @@ export function openPipeline(
 export function* aggregate(context: CommandContext): Running {
   const { command, database, engine } = context;
   const pipeline = listField(command, 'pipeline');
+  if (isChangeStream(pipeline)) return yield* changeStream(context, pipeline);
   const collection = command.values[0];
   const namespace = typeof collection === 'string' ? `${database}.${collection}` : `${database}.$cmd.aggregate`;
   const cursor = docField(command, 'cursor');

@@ -118,6 +118,7 @@ export function dropDatabase(context: CommandContext): Doc {
   const { store } = context.engine;
   const collections = store.inDatabase(context.database);
   for (const collection of collections) store.drop(collection);
+  if (collections.length > 0) store.recorder.dropDatabase(context.database);
   return ok(collections.length > 0 ? { dropped: context.database } : {});
 }
 

@@ -3,7 +3,7 @@ import { badValue, ErrorCode, MongoError } from '../errors.ts';
 import { parseSort } from '../plan/sort.ts';
 import { MapStream, type Stream } from '../plan/stream.ts';
 import { Matcher } from '../query/match.ts';
-import { DEFAULT_BATCH } from '../server/cursors.ts';
+import { DEFAULT_BATCH, DEFAULT_WAIT_MS } from '../server/cursors.ts';
 import { openPipeline } from './aggregate.ts';
 import { type CommandContext, docField, listField, namespaceOf, numberField, ok, type Running } from './context.ts';
 import { compileFindProjection } from './find-projection.ts';
@@ -98,8 +98,17 @@ export function* getMore(context: CommandContext): Running {
     );
   const namespace = `${database}.${String(command.get('collection'))}`;
   const size = numberField(command, 'batchSize') ?? 0;
-  const batch = yield* engine.cursors.more(id, namespace, size > 0 ? size : Number.POSITIVE_INFINITY);
-  return ok({ cursor: Doc.of({ nextBatch: batch.docs, id: batch.id, ns: namespace }) });
+  const waiting = {
+    maxMs: numberField(command, 'maxTimeMS') ?? DEFAULT_WAIT_MS,
+    onNext: (wake: () => void) => engine.history.onNext(wake),
+  };
+  const batch = yield* engine.cursors.more(id, namespace, size > 0 ? size : Number.POSITIVE_INFINITY, waiting);
+  const { docs, resumeToken } = batch;
+  // An event that a crash could take back must not be seen.
+  if (resumeToken !== undefined && docs.length > 0) yield engine.written();
+  return ok({
+    cursor: Doc.of({ nextBatch: docs, postBatchResumeToken: resumeToken, id: batch.id, ns: namespace }),
+  });
 }
 
 export function killCursors(context: CommandContext): Doc {

@@ -1,6 +1,7 @@
 import type { Doc } from '../bson/values.ts';
 import {
   buildInfo,
+  configureFailPoint,
   connectionStatus,
   endSessions,
   getParameter,
@@ -48,6 +49,7 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map(
     isMaster: reads(hello),
     ismaster: reads(hello),
     ping: reads(ping),
+    configureFailPoint: reads(configureFailPoint),
     buildInfo: reads(buildInfo),
     buildinfo: reads(buildInfo),
     serverStatus: reads(serverStatus),

@@ -1,6 +1,6 @@
 import { encodeDocument } from '../bson/encode.ts';
-import type { Doc } from '../bson/values.ts';
-import { pull } from '../commands/context.ts';
+import { Doc } from '../bson/values.ts';
+import { type Pause, pull } from '../commands/context.ts';
 import { ErrorCode, MongoError } from '../errors.ts';
 import type { Stream } from '../plan/stream.ts';
 
@@ -11,6 +11,12 @@ const SWEEP_MS = 60_000;
 const MAX_BATCH_BYTES = 16 * 1024 * 1024;
 export const DEFAULT_BATCH = 101;
 
+/** A source that goes on: it wakes whoever waits for more of it. */
+export interface Followed {
+  readonly isInvalidated: boolean;
+  readonly highWater: Doc;
+}
+
 interface Cursor {
   readonly id: bigint;
   readonly namespace: string;
@@ -19,12 +25,24 @@ interface Cursor {
   held: Doc | undefined;
   lastUsed: number;
   busy: boolean;
+  /** Set for a change stream: the end of the stream is only the end for now. */
+  readonly followed?: Followed;
+  wake?: (() => void) | undefined;
 }
 
 export interface Batch {
   readonly id: bigint;
   readonly docs: Doc[];
+  /** Of a change stream: where to go on after this batch. */
+  readonly resumeToken?: Doc | undefined;
 }
+
+/** How a `getMore` waits for what a change stream has next. */
+export interface Waiting {
+  readonly maxMs: number;
+  onNext(wake: () => void): () => void;
+}
+export const DEFAULT_WAIT_MS = 1000;
 
 /** The open cursors of the server. */
 export class Cursors {
@@ -55,7 +73,48 @@ export class Cursors {
     return { id: cursor.id, docs };
   }
 
-  *more(id: bigint, namespace: string, batchSize: number): Generator<undefined, Batch> {
+  /** Opens a cursor over what is still to come, as change streams are; its first batch waits for nothing. */
+  *follow(namespace: string, stream: Stream, followed: Followed, batchSize: number): Generator<undefined, Batch> {
+    const id = this.nextId;
+    const cursor: Cursor = {
+      id,
+      namespace,
+      stream,
+      noTimeout: false,
+      held: undefined,
+      lastUsed: 0,
+      busy: false,
+      followed,
+    };
+    const { docs, done } = yield* this.read(cursor, batchSize);
+    this.nextId += 1n;
+    cursor.lastUsed = Date.now();
+    const ended = done && followed.isInvalidated;
+    if (!ended) this.open.set(id, cursor);
+    this.sweeper ??= setInterval(() => this.sweep(), SWEEP_MS).unref();
+    return { id: ended ? 0n : id, docs, resumeToken: resumeToken(followed, docs, done) };
+  }
+
+  private *followOn(cursor: Cursor, followed: Followed, batchSize: number, waiting: Waiting): Generator<Pause, Batch> {
+    const until = performance.now() + waiting.maxMs;
+    for (;;) {
+      const { docs, done } = yield* this.read(cursor, batchSize);
+      const ended = done && followed.isInvalidated;
+      if (docs.length > 0 || ended || performance.now() >= until) {
+        if (ended) this.open.delete(cursor.id);
+        return { id: ended ? 0n : cursor.id, docs, resumeToken: resumeToken(followed, docs, done) };
+      }
+      yield sleep(cursor, until - performance.now(), waiting.onNext);
+      if (this.open.get(cursor.id) !== cursor) {
+        throw new MongoError(
+          ErrorCode.CursorKilled,
+          `operation was interrupted because the cursor ${cursor.id} was killed`,
+        );
+      }
+    }
+  }
+
+  *more(id: bigint, namespace: string, batchSize: number, waiting: Waiting): Generator<Pause, Batch> {
     const cursor = this.open.get(id);
     if (cursor === undefined) throw new MongoError(ErrorCode.CursorNotFound, `cursor id ${id} not found`);
     if (cursor.namespace !== namespace) {
@@ -67,6 +126,11 @@ export class Cursors {
     if (cursor.busy) throw new MongoError(12051, `cursor id ${id} is already in use`);
     cursor.busy = true;
     try {
+      if (cursor.followed !== undefined) {
+        const batch = yield* this.followOn(cursor, cursor.followed, batchSize, waiting);
+        cursor.lastUsed = Date.now();
+        return batch;
+      }
       const { docs, done } = yield* this.read(cursor, batchSize);
       cursor.lastUsed = Date.now();
       if (done) this.open.delete(id);
@@ -90,7 +154,10 @@ export class Cursors {
   }
 
   kill(id: bigint): boolean {
-    return this.open.delete(id);
+    const cursor = this.open.get(id);
+    const known = this.open.delete(id);
+    cursor?.wake?.();
+    return known;
   }
 
   private sweep(): void {
@@ -104,4 +171,26 @@ export class Cursors {
     clearInterval(this.sweeper);
     this.open.clear();
   }
+}
+
+/** After a batch that is complete for now, all that has happened is behind; else the last document is the place. */
+function resumeToken(followed: Followed, docs: readonly Doc[], done: boolean): Doc | undefined {
+  if (done) return followed.highWater;
+  const id = docs.at(-1)?.get('_id');
+  return id instanceof Doc ? id : undefined;
+}
+
+/** Until there is something new, the time is over, or the cursor is killed. */
+function sleep(cursor: Cursor, ms: number, onNext: Waiting['onNext']): Promise<void> {
+  return new Promise((resolve) => {
+    const finish = (): void => {
+      clearTimeout(timer);
+      forget();
+      cursor.wake = undefined;
+      resolve();
+    };
+    const timer = setTimeout(finish, ms).unref();
+    const forget = onNext(finish);
+    cursor.wake = finish;
+  });
 }

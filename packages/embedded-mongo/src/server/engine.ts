@@ -4,16 +4,27 @@ import { commands } from '../commands/registry.ts';
 import { ErrorCode, MongoError, toMongoError } from '../errors.ts';
 import { Blocked } from '../storage/claims.ts';
 import { Store } from '../storage/database.ts';
+import { History } from '../storage/history.ts';
 import type { Journal } from '../storage/journal.ts';
 import type { RetryEntry } from '../storage/operations.ts';
+import { Clock } from './clock.ts';
 import { Cursors } from './cursors.ts';
+import { FailPoints, type Failure } from './fail-points.ts';
 import { Retries, retryKeyOf } from './retries.ts';
 import { Transactions } from './transactions.ts';
 import { TtlMonitor } from './ttl.ts';
 
+/** Instead of a reply: the connection is closed without one. */
+export const HANG_UP = new Doc([], []);
+
 /** The server's state, and the one way in which commands get at it. */
 export class Engine {
+  readonly clock = new Clock();
+  readonly history = new History(this.clock);
   readonly store = new Store();
+  readonly failPoints = new FailPoints();
+  /** The names that clients gave themselves, by connection. */
+  readonly appNames = new Map<number, string>();
   readonly cursors = new Cursors();
   readonly retries = new Retries();
   readonly transactions = new Transactions(this);
@@ -28,6 +39,7 @@ export class Engine {
 
   constructor(replicaSet: string) {
     this.replicaSet = replicaSet;
+    this.store.recorder = this.history;
   }
 
   get isDurable(): boolean {
@@ -37,7 +49,7 @@ export class Engine {
   /** From now on every change goes to the journal. */
   attach(journal: Journal): void {
     this.journal = journal;
-    this.store.recorder = journal;
+    this.history.next = journal;
   }
 
   /** The same server, with another view of its data. */
@@ -53,6 +65,26 @@ export class Engine {
 
   /** Runs a command to its reply. It answers without a promise when nothing has to be waited for. */
   execute(command: Doc, connectionId: number): Doc | Promise<Doc> {
+    if (this.failPoints.isSet) {
+      const failure = this.failPoints.hit(command, this.appNames.get(connectionId));
+      if (failure !== undefined) return this.failing(failure, command, connectionId);
+    }
+    return this.executeNow(command, connectionId);
+  }
+
+  /** What a fail point makes of a command. */
+  private async failing(failure: Failure, command: Doc, connectionId: number): Promise<Doc> {
+    const { blockMs, closeConnection, error, writeConcernError, labels } = failure;
+    if (blockMs > 0) await new Promise((resolve) => setTimeout(resolve, blockMs).unref());
+    if (closeConnection) return HANG_UP;
+    if (error !== undefined) return error.toReply();
+    const reply = await this.executeNow(command, connectionId);
+    if (writeConcernError === undefined) return reply;
+    const failed = reply.with('writeConcernError', writeConcernError);
+    return labels.length > 0 ? failed.with('errorLabels', labels) : failed;
+  }
+
+  private executeNow(command: Doc, connectionId: number): Doc | Promise<Doc> {
     try {
       return this.dispatch(command, connectionId);
     } catch (error) {
@@ -183,6 +215,11 @@ export class Engine {
     return this.journal.flushed(wantsSync(command)).then(() => reply);
   }
 
+  /** Until what has been changed so far would survive the end of this process. */
+  written(): Promise<void> | undefined {
+    return this.journal?.flushed(false);
+  }
+
   async close(): Promise<void> {
     this.ttl.stop();
     this.transactions.abortAll();
@@ -197,6 +234,8 @@ function timeIsOver(): MongoError {
 
 /** `maxTimeMS` counts from the start of the command; it is looked at whenever the command lets others run. */
 function deadlineOf(command: Doc): number {
+  // There it says how long to wait for more.
+  if (command.keys[0] === 'getMore') return Number.POSITIVE_INFINITY;
   const limit = command.get('maxTimeMS');
   const ms = isNumeric(limit) ? toDouble(limit) : 0;
   return ms > 0 ? performance.now() + ms : Number.POSITIVE_INFINITY;

@@ -55,6 +55,7 @@ export class Collection {
   /** The sum of the documents' BSON sizes. */
   dataBytes = 0;
   private nextRecordId = 1;
+  private images = false;
   protected readonly owner: CollectionOwner;
 
   constructor(id: number, namespace: string, options: Doc, uuid: Binary, owner: CollectionOwner) {
@@ -74,12 +75,19 @@ export class Collection {
     return this.building.length === 0 ? this.indexes : [...this.indexes, ...this.building];
   }
 
+  /** Change streams may ask for its documents before and after a change. */
+  get keepsImages(): boolean {
+    return this.images;
+  }
+
   get idIndex(): Index {
     return this.indexes[0] as Index;
   }
 
   setOptions(options: Doc): void {
     this.options = options;
+    const images = options.get('changeStreamPreAndPostImages');
+    this.images = images instanceof Doc && images.get('enabled') === true;
     this.ordering = parseCollation(options.get('collation')) ?? BINARY;
     const validator = options.get('validator');
     this.validator =

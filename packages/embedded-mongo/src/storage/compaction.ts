@@ -51,6 +51,8 @@ export class Compactor {
       records: collection.records.clone(),
       indexes: collection.indexes.slice(1).map((index) => index.spec),
     }));
+    const { clock } = this.engine;
+    const time = { seconds: clock.seconds, increment: clock.increment };
     const retries = [...this.engine.retries.entries(), ...this.engine.transactions.entries()];
     // From here to the new journal nothing may run in between: the clones are the state at the switch.
     this.journal.switchTo(openForAppend(journalPath(this.folder, next), 0, next));
@@ -73,6 +75,7 @@ export class Compactor {
         writer.operations.retry(entry);
         if (writer.isFull) await writer.flush();
       }
+      writer.operations.time(time.seconds, time.increment + 1, 0, false);
       writer.operations.complete();
       await writer.flush();
       await file.sync();

@@ -1,6 +1,7 @@
 import { closeSync, fdatasync, fsyncSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import type { Doc } from '../bson/values.ts';
 import type { IndexSpec } from '../indexes/index.ts';
+import type { Clock } from '../server/clock.ts';
 import type { Collection } from './collection.ts';
 import { FILE_HEADER_BYTES, fileHeader, frame } from './journal-file.ts';
 import { OperationWriter, type RetryEntry } from './operations.ts';
@@ -25,6 +26,7 @@ export class Journal implements Recorder {
   private waiting: { sync: boolean; waiter: Waiter }[] = [];
   private unsynced: Waiter[] = [];
   private scheduled = false;
+  private wallMs = 0;
   /** The record being written must not be split. */
   private whole = false;
   private syncing = false;
@@ -69,6 +71,18 @@ export class Journal implements Recorder {
 
   dropIndex(collectionId: number, name: string): void {
     this.operations.dropIndex(collectionId, name);
+  }
+
+  dropDatabase(name: string): void {
+    this.operations.dropDatabase(name);
+  }
+
+  /** Written at the start of each record, and where the time does not simply count on. */
+  time({ seconds, increment }: Clock, wallMs: number, whole: boolean): void {
+    if (this.operations.size === 0 || wallMs !== this.wallMs) {
+      this.operations.time(seconds, increment, wallMs, whole);
+      this.wallMs = wallMs;
+    }
   }
 
   beginWhole(): void {

@@ -5,6 +5,7 @@ import { parseIndexSpec } from '../commands/indexes.ts';
 import type { IndexSpec } from '../indexes/index.ts';
 import type { Collection } from './collection.ts';
 import type { Store } from './database.ts';
+import type { History } from './history.ts';
 
 const PUT = 1;
 const REMOVE = 2;
@@ -17,6 +18,9 @@ const RETRY = 8;
 const COMPLETE = 9;
 /** Like PUT, of a document that took the place of another as a whole. */
 const REPLACE = 10;
+/** The time of the operation after it; each further one counts on, or in a transaction has the same. */
+const TIME = 11;
+const DROP_DATABASE = 12;
 
 /** A remembered reply of a retryable write. */
 export interface RetryEntry {
@@ -97,13 +101,33 @@ export class OperationWriter {
     this.writer.document(Doc.of({ session: id, number, reply, transaction: transaction === true ? true : undefined }));
   }
 
+  time(seconds: number, increment: number, wallMs: number, whole: boolean): void {
+    this.writer.byte(TIME);
+    this.writer.reserve(15);
+    const { bytes } = this.writer;
+    this.writer.at = bytes.writeUInt32LE(seconds, this.writer.at);
+    this.writer.at = bytes.writeUInt32LE(increment, this.writer.at);
+    this.writer.at = bytes.writeUIntLE(wallMs, this.writer.at, 6);
+    this.writer.at = bytes.writeUInt8(whole ? 1 : 0, this.writer.at);
+  }
+
+  dropDatabase(name: string): void {
+    this.writer.byte(DROP_DATABASE);
+    this.writer.document(Doc.of({ name }));
+  }
+
   complete(): void {
     this.writer.byte(COMPLETE);
   }
 }
 
 /** Applies the operations of a payload to the store; what replays a snapshot learns whether it was complete. */
-export function replay(payload: Buffer, store: Store, onRetry: (entry: RetryEntry) => void): { complete: boolean } {
+export function replay(
+  payload: Buffer,
+  store: Store,
+  history: History,
+  onRetry: (entry: RetryEntry) => void,
+): { complete: boolean } {
   let at = 0;
   let complete = false;
   const document = (): Doc => {
@@ -130,7 +154,11 @@ export function replay(payload: Buffer, store: Store, onRetry: (entry: RetryEntr
         const collection = store.withId(int32());
         const id = recordId();
         const doc = kind === REMOVE ? undefined : document();
+        const before = collection?.records.get(id);
         collection?.restore(id, doc);
+        if (collection === undefined) break;
+        if (doc !== undefined) history.put(collection, id, doc, before, kind === REPLACE);
+        else if (before !== undefined) history.remove(collection, id, before);
         break;
       }
       case CREATE_COLLECTION: {
@@ -142,13 +170,17 @@ export function replay(payload: Buffer, store: Store, onRetry: (entry: RetryEntr
       case ALTER_COLLECTION: {
         const collection = store.withId(int32());
         const described = document();
-        if (collection !== undefined)
-          store.restoreDescription(collection, String(described.get('ns')), optionsOf(described));
+        if (collection === undefined) break;
+        const from = collection.namespace;
+        store.restoreDescription(collection, String(described.get('ns')), optionsOf(described));
+        if (from !== collection.namespace) history.alterCollection(collection, from);
         break;
       }
       case DROP_COLLECTION: {
         const collection = store.withId(int32());
-        if (collection !== undefined) store.forget(collection);
+        if (collection === undefined) break;
+        store.forget(collection);
+        history.dropCollection(collection);
         break;
       }
       case CREATE_INDEX: {
@@ -174,6 +206,16 @@ export function replay(payload: Buffer, store: Store, onRetry: (entry: RetryEntr
         });
         break;
       }
+      case TIME: {
+        const seconds = payload.readUInt32LE(at);
+        const increment = payload.readUInt32LE(at + 4);
+        history.replayTime(seconds, increment, payload.readUIntLE(at + 8, 6), payload[at + 14] === 1);
+        at += 15;
+        break;
+      }
+      case DROP_DATABASE:
+        history.dropDatabase(String(document().get('name')));
+        break;
       case COMPLETE:
         complete = true;
         break;
@@ -181,6 +223,7 @@ export function replay(payload: Buffer, store: Store, onRetry: (entry: RetryEntr
         throw new Error(`operation ${kind} is unknown`);
     }
   }
+  history.commit();
   return { complete };
 }
 

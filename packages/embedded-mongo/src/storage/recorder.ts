@@ -1,5 +1,6 @@
 import type { Doc } from '../bson/values.ts';
 import type { IndexSpec } from '../indexes/index.ts';
+import type { Clock } from '../server/clock.ts';
 import type { Collection } from './collection.ts';
 import type { RetryEntry } from './operations.ts';
 
@@ -12,6 +13,10 @@ export interface Recorder {
   dropCollection(collection: Collection): void;
   /** `from` is the name it had, when that has changed. */
   alterCollection(collection: Collection, from?: string): void;
+  /** All collections of the database have been dropped. */
+  dropDatabase(name: string): void;
+  /** The logical time of the change that follows; the changes of a whole have one time. */
+  time(clock: Clock, wallMs: number, whole: boolean): void;
   createIndex(collectionId: number, spec: IndexSpec): void;
   dropIndex(collectionId: number, name: string): void;
   /** What follows until `commit` is kept as a whole or not at all, whatever its size: a transaction. */
@@ -32,5 +37,7 @@ export const NO_RECORDER: Recorder = {
   createIndex: nothing,
   dropIndex: nothing,
   beginWhole: nothing,
+  dropDatabase: nothing,
+  time: nothing,
   commit: nothing,
 };

@@ -51,6 +51,9 @@ interface Loaded {
 }
 
 function load(engine: Engine, folder: string): Loaded {
+  const { history } = engine;
+  history.isReplaying = true;
+  history.oldest = { seconds: 0, increment: 0, order: 0 };
   const snapshots = generations(folder, 'snapshot');
   const start = snapshots.at(-1);
   const journals = generations(folder, 'journal').filter((generation) => generation >= (start ?? 1));
@@ -66,9 +69,10 @@ function load(engine: Engine, folder: string): Loaded {
     }
     // A journal is begun only when the one before it is complete, so only the newest can be torn.
     result = readRecords(journalPath(folder, generation), generation === last, (payload) => {
-      replay(payload, engine.store, (entry) => engine.restoreReply(entry));
+      replay(payload, engine.store, engine.history, (entry) => engine.restoreReply(entry));
     });
   }
+  history.isReplaying = false;
   const snapshotBytes = start === undefined ? 0 : statSync(snapshotPath(folder, start)).size;
   return { generation: last, goodBytes: result.goodBytes, snapshotBytes };
 }
@@ -76,8 +80,10 @@ function load(engine: Engine, folder: string): Loaded {
 function loadSnapshot(engine: Engine, path: string): void {
   let complete = false;
   readRecords(path, false, (payload) => {
-    if (replay(payload, engine.store, (entry) => engine.restoreReply(entry)).complete) complete = true;
+    if (replay(payload, engine.store, engine.history, (entry) => engine.restoreReply(entry)).complete) complete = true;
   });
+  // The history begins with the journal: what the snapshot holds is data, not events.
+  engine.history.startHere();
   if (!complete) throw new StorageError(`${path} is damaged: it has no end`);
 }
 

@@ -142,6 +142,8 @@ export class StoreView extends Store implements CollectionUser {
       dropCollection: refused,
       alterCollection: refused,
       dropIndex: refused,
+      dropDatabase: refused,
+      time: () => {},
       beginWhole: () => {},
       commit: () => {},
     };

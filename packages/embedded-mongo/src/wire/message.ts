@@ -107,8 +107,14 @@ const writer = new BsonWriter(256 * 1024);
 const KEEP_BYTES = 4 * 1024 * 1024;
 let nextResponseId = 1;
 
+const NO_FIELDS = new Uint8Array(0);
+
 /** Encodes a reply in memory of its own, which the socket may hold for as long as it likes. */
-export function encodeReply(request: Pick<Request, 'requestId' | 'legacy'>, reply: Doc): Buffer {
+export function encodeReply(
+  request: Pick<Request, 'requestId' | 'legacy'>,
+  reply: Doc,
+  lastFields: Uint8Array = NO_FIELDS,
+): Buffer {
   writer.at = 0;
   writer.int32(0);
   writer.int32(nextResponseId);
@@ -126,7 +132,13 @@ export function encodeReply(request: Pick<Request, 'requestId' | 'legacy'>, repl
     writer.int32(0);
     writer.byte(0);
   }
+  const start = writer.at;
   writer.document(reply);
+  // Fields that are the same in many replies come encoded, and go before the document's end.
+  writer.at -= 1;
+  writer.raw(lastFields);
+  writer.byte(0);
+  writer.bytes.writeInt32LE(writer.at - start, start);
   writer.bytes.writeInt32LE(writer.at, 0);
   const encoded = Buffer.from(writer.finish());
   if (writer.bytes.length > KEEP_BYTES) writer.bytes = Buffer.allocUnsafe(256 * 1024);

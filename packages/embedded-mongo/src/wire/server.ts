@@ -1,6 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Doc } from '../bson/values.ts';
-import type { Engine } from '../server/engine.ts';
+import { type Engine, HANG_UP } from '../server/engine.ts';
 import { Framing } from './framing.ts';
 import { decodeRequest, encodeReply, type Request } from './message.ts';
 
@@ -44,6 +44,7 @@ export class WireServer {
     socket.on('close', () => {
       this.sockets.delete(socket);
       this.engine.connections -= 1;
+      this.engine.appNames.delete(connection.id);
     });
   }
 }
@@ -52,7 +53,7 @@ export class WireServer {
 class Connection {
   private readonly socket: Socket;
   private readonly engine: Engine;
-  private readonly id: number;
+  readonly id: number;
   private readonly framing = new Framing();
   private readonly waiting: Request[] = [];
   private busy = false;
@@ -96,6 +97,8 @@ class Connection {
   }
 
   private answer(request: Request, reply: Doc): void {
-    if (!request.silent && !this.socket.destroyed) this.socket.write(encodeReply(request, reply));
+    if (reply === HANG_UP) this.socket.destroy();
+    if (request.silent || this.socket.destroyed) return;
+    this.socket.write(encodeReply(request, reply, this.engine.clock.encoded));
   }
 }

@@ -1,0 +1,245 @@
+import { type EventEmitter, once } from 'node:events';
+import { type ChangeStream, type ChangeStreamDocument, type Document, MongoClient } from 'mongodb';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { startEmbeddedMongo } from '../src/index.ts';
+import { temporaryFolder } from './support/folder.ts';
+import { useServer } from './support/server.ts';
+
+const server = useServer();
+
+type Stream = ChangeStream<Document, ChangeStreamDocument<Document>>;
+
+function closing<T extends Stream>(stream: T): T {
+  onTestFinished(() => stream.close());
+  return stream;
+}
+
+/** A stream that is open: what is written from now on, it reports. The driver opens it with its first batch. */
+async function opened<T extends Stream>(stream: T): Promise<T> {
+  const { cursor } = stream as unknown as { cursor: EventEmitter };
+  const init = once(cursor, 'init');
+  const first = stream.next();
+  first.catch(() => {});
+  await init;
+  const next = stream.next.bind(stream);
+  let pending: ReturnType<Stream['next']> | undefined = first;
+  stream.next = () => {
+    const result = pending ?? next();
+    pending = undefined;
+    return result;
+  };
+  return closing(stream);
+}
+
+async function take(stream: Stream, n: number): Promise<Document[]> {
+  const events: Document[] = [];
+  while (events.length < n) events.push(await stream.next());
+  return events;
+}
+
+describe('events (reference/change-events)', () => {
+  test('insert, update, replace and delete', async () => {
+    const db = server().freshDb();
+    const c = db.collection<Document & { _id: number }>('c');
+    const stream = await opened(c.watch([], { fullDocument: 'updateLookup' }));
+    await c.insertOne({ _id: 1, a: 1, b: { c: 1, d: 1 }, list: [1, 2, 3] });
+    await c.updateOne({ _id: 1 }, { $set: { 'b.c': 2, e: 'new' }, $unset: { a: '' }, $push: { list: 4 as never } });
+    await c.updateOne({ _id: 1 }, { $pop: { list: 1 } });
+    await c.replaceOne({ _id: 1 }, { z: 1 });
+    await c.updateOne({ _id: 1 }, { $set: { z: 1 } });
+    await c.deleteOne({ _id: 1 });
+    const events = await take(stream, 5);
+    const ns = { db: db.databaseName, coll: 'c' };
+    const documentKey = { _id: 1 };
+    expect(events).toMatchObject([
+      { operationType: 'insert', ns, documentKey, fullDocument: { _id: 1, a: 1, b: { c: 1, d: 1 }, list: [1, 2, 3] } },
+      {
+        operationType: 'update',
+        documentKey,
+        fullDocument: null,
+        updateDescription: {
+          updatedFields: { 'b.c': 2, 'list.3': 4, e: 'new' },
+          removedFields: ['a'],
+          truncatedArrays: [],
+        },
+      },
+      {
+        operationType: 'update',
+        updateDescription: { updatedFields: {}, truncatedArrays: [{ field: 'list', newSize: 3 }] },
+      },
+      { operationType: 'replace', documentKey, fullDocument: { _id: 1, z: 1 } },
+      { operationType: 'delete', documentKey },
+    ]);
+    for (const [i, event] of events.entries()) {
+      expect(event.wallTime).toBeInstanceOf(Date);
+      expect(event._id._data).toMatch(/^82[0-9A-F]+$/);
+      if (i > 0) expect(event._id._data > events[i - 1]?._id._data).toBe(true);
+    }
+  });
+
+  test('drop, rename and dropDatabase, and the end of the stream', async () => {
+    const db = server().freshDb();
+    const c = db.collection('c');
+    await c.insertOne({});
+    const [ofCollection, ofDatabase] = [await opened(c.watch()), await opened(db.watch())];
+    const everything = await opened(server().client.watch([{ $match: { 'ns.db': db.databaseName } }]));
+    await c.rename('d');
+    await db.collection('d').drop();
+    await db.collection('e').insertOne({});
+    await db.dropDatabase();
+    const types = (events: Document[]): string[] => events.map(({ operationType }) => operationType);
+    expect(types(await take(ofCollection, 2))).toEqual(['rename', 'invalidate']);
+    expect(types(await take(ofDatabase, 6))).toEqual([
+      'rename',
+      'drop',
+      'insert',
+      'drop',
+      'dropDatabase',
+      'invalidate',
+    ]);
+    expect(types(await take(everything, 5))).toEqual(['rename', 'drop', 'insert', 'drop', 'dropDatabase']);
+    await expect(ofCollection.next()).rejects.toThrow();
+  });
+
+  test('images before and after', async () => {
+    const db = server().freshDb();
+    const c = await db.createCollection<Document & { _id: number }>('c', {
+      changeStreamPreAndPostImages: { enabled: true },
+    });
+    const stream = await opened(c.watch([], { fullDocument: 'required', fullDocumentBeforeChange: 'required' }));
+    await c.insertOne({ _id: 1, n: 1 });
+    await c.updateOne({ _id: 1 }, { $inc: { n: 1 } });
+    await c.deleteOne({ _id: 1 });
+    expect(await take(stream, 3)).toMatchObject([
+      { operationType: 'insert' },
+      { fullDocument: { _id: 1, n: 2 }, fullDocumentBeforeChange: { _id: 1, n: 1 } },
+      { operationType: 'delete', fullDocumentBeforeChange: { _id: 1, n: 2 } },
+    ]);
+    await db.command({ collMod: 'c', changeStreamPreAndPostImages: { enabled: false } });
+    await c.insertOne({ _id: 2, n: 1 });
+    await c.deleteOne({ _id: 2 });
+    await expect(take(stream, 2)).rejects.toMatchObject({ code: 47 });
+  });
+
+  test('a transaction comes as a whole, in order, after its commit', async () => {
+    const c = server().freshDb().collection<Document & { _id: number }>('c');
+    await c.insertOne({ _id: 0 });
+    const stream = await opened(c.watch());
+    await server().client.withSession((session) =>
+      session.withTransaction(async () => {
+        await c.insertOne({ _id: 1 }, { session });
+        await c.updateOne({ _id: 1 }, { $set: { x: 1 } }, { session });
+        await c.insertOne({ _id: 9 });
+        await c.deleteOne({ _id: 0 }, { session });
+      }),
+    );
+    const events = await take(stream, 4);
+    expect(events.map(({ operationType, documentKey }) => [operationType, documentKey._id])).toEqual([
+      ['insert', 9],
+      ['insert', 1],
+      ['update', 1],
+      ['delete', 0],
+    ]);
+    expect(events[1]?.clusterTime).toEqual(events[3]?.clusterTime);
+    const rest = closing(c.watch([], { resumeAfter: events[2]?._id }));
+    expect((await rest.next()).operationType).toBe('delete');
+  });
+
+  test('stages after the first', async () => {
+    const c = server().freshDb().collection<Document & { _id: number }>('c');
+    const pipeline = [{ $match: { 'fullDocument.n': { $gt: 1 } } }, { $addFields: { seen: true } }, { $unset: 'ns' }];
+    const stream = await opened(c.watch(pipeline));
+    await c.insertMany([
+      { _id: 1, n: 1 },
+      { _id: 2, n: 2 },
+    ]);
+    const event = (await stream.next()) as Document;
+    expect(event).toMatchObject({ documentKey: { _id: 2 }, seen: true });
+    expect(event).not.toHaveProperty('ns');
+    await expect(c.watch([{ $group: { _id: 1 } }]).next()).rejects.toMatchObject({ code: 20 });
+    const broken = await opened(c.watch([{ $replaceRoot: { newRoot: { a: 1 } } }]));
+    await c.insertOne({ _id: 3, n: 3 });
+    await expect(broken.next()).rejects.toMatchObject({ code: 280 });
+  });
+});
+
+describe('resuming (changeStreams, "Resume a Change Stream")', () => {
+  test('after an event, at a time, and after the end', async () => {
+    const c = server().freshDb().collection<Document & { _id: number }>('c');
+    const stream = await opened(c.watch());
+    await c.insertMany([{ _id: 1 }, { _id: 2 }, { _id: 3 }]);
+    const [first, second] = (await take(stream, 3)) as [Document, Document];
+    const resumed = closing(c.watch([], { resumeAfter: first._id }));
+    expect((await take(resumed, 2)).map(({ documentKey }) => documentKey._id)).toEqual([2, 3]);
+    const timed = closing(c.watch([], { startAtOperationTime: second.clusterTime }));
+    expect((await take(timed, 2)).map(({ documentKey }) => documentKey._id)).toEqual([2, 3]);
+    await c.drop();
+    const [drop, invalidate] = (await take(stream, 2)) as [Document, Document];
+    await expect(c.watch([], { resumeAfter: invalidate._id }).next()).rejects.toMatchObject({ code: 260 });
+    const again = c.watch([], { resumeAfter: drop._id });
+    expect((await again.next()).operationType).toBe('invalidate');
+    const after = closing(c.watch([], { startAfter: invalidate._id }));
+    await c.insertOne({ _id: 4 });
+    expect(await after.next()).toMatchObject({ operationType: 'insert', documentKey: { _id: 4 } });
+    const lost = { _data: `82000000010000000100000000${'01'}` };
+    await expect(c.watch([], { resumeAfter: lost }).next()).rejects.toMatchObject({ code: 286 });
+  });
+
+  test('after kill -9 and a restart', { timeout: 30_000 }, async () => {
+    const dataDir = temporaryFolder();
+    let mongo = await startEmbeddedMongo({ dataDir });
+    let client = await MongoClient.connect(mongo.uri);
+    const stream = await opened(client.db('t').collection('c').watch());
+    const session = client.startSession();
+    await client
+      .db('t')
+      .collection<{ _id: number }>('c')
+      .insertMany([{ _id: 1 }, { _id: 2 }]);
+    const first = await stream.next();
+    await session.withTransaction(async () => {
+      const c = client.db('t').collection<{ _id: number; n?: number }>('c');
+      await c.updateOne({ _id: 1 }, { $set: { n: 1 } }, { session });
+      await c.replaceOne({ _id: 2 }, { n: 2 }, { session });
+    });
+    await client.db('t').collection<{ _id: number }>('c').deleteOne({ _id: 2 });
+    const before = await take(stream, 4);
+    await stream.close();
+    process.kill(mongo.pid, 'SIGKILL');
+    await mongo.stop();
+    await client.close(true);
+    mongo = await startEmbeddedMongo({ dataDir });
+    client = await MongoClient.connect(mongo.uri);
+    onTestFinished(async () => {
+      await client.close();
+      await mongo.stop();
+    });
+    const resumed = closing(client.db('t').collection('c').watch([], { resumeAfter: first._id }));
+    expect(await take(resumed, 4)).toEqual(before);
+    await client.db('t').collection<{ _id: number }>('c').insertOne({ _id: 5 });
+    expect(await resumed.next()).toMatchObject({ documentKey: { _id: 5 } });
+  });
+});
+
+test('many listeners are woken by a write, and all see the same', { timeout: 30_000 }, async () => {
+  const c = server().freshDb().collection<Document & { _id: number }>('c');
+  const streams = await Promise.all(Array.from({ length: 60 }, () => opened(c.watch([], { maxAwaitTimeMS: 20_000 }))));
+  const waiting = streams.map((stream) => take(stream, 3));
+  const started = performance.now();
+  await c.insertOne({ _id: 1 });
+  await c.updateOne({ _id: 1 }, { $set: { a: 1 } });
+  await c.deleteOne({ _id: 1 });
+  for (const events of await Promise.all(waiting)) {
+    expect(events.map(({ operationType }) => operationType)).toEqual(['insert', 'update', 'delete']);
+  }
+  expect(performance.now() - started).toBeLessThan(10_000);
+});
+
+test('closing a stream that waits ends its getMore at once', async () => {
+  const c = server().freshDb().collection('c');
+  const stream = await opened(c.watch([], { maxAwaitTimeMS: 60_000 }));
+  const next = stream.next().catch((error: unknown) => error);
+  await stream.close();
+  expect(await next).toBeInstanceOf(Error);
+  const ping = await server().client.db('admin').command({ ping: 1 });
+  expect(ping).toMatchObject({ ok: 1 });
+});

@@ -1,0 +1,92 @@
+import { type Document, MongoClient, type MongoServerError } from 'mongodb';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { useServer } from './support/server.ts';
+
+const server = useServer();
+
+async function failCommand(data: Document, mode: Document | string = { times: 1 }): Promise<void> {
+  const admin = server().client.db('admin');
+  await admin.command({ configureFailPoint: 'failCommand', mode, data });
+  onTestFinished(async () => {
+    await admin.command({ configureFailPoint: 'failCommand', mode: 'off' });
+  });
+}
+
+async function client(options: object): Promise<MongoClient> {
+  const opened = await MongoClient.connect(server().mongo.uri, options);
+  onTestFinished(() => opened.close());
+  return opened;
+}
+
+describe('failCommand (specification: retryable-writes, transactions)', () => {
+  test('an error so many times, then none', async () => {
+    const db = server().freshDb();
+    await failCommand({ failCommands: ['ping'], errorCode: 8000 }, { times: 2 });
+    await expect(db.command({ ping: 1 })).rejects.toMatchObject({ code: 8000 });
+    await expect(db.command({ ping: 1 })).rejects.toMatchObject({ code: 8000 });
+    expect(await db.command({ ping: 1 })).toMatchObject({ ok: 1 });
+    await failCommand({ failCommands: ['ping'], errorCode: 8000 }, { skip: 1 });
+    expect(await db.command({ ping: 1 })).toMatchObject({ ok: 1 });
+    await expect(db.command({ ping: 1 })).rejects.toMatchObject({ code: 8000 });
+  });
+
+  test('a retryable write survives a closed connection and a server that steps down', async () => {
+    const c = server().freshDb().collection('c');
+    await failCommand({ failCommands: ['insert'], closeConnection: true });
+    await c.insertOne({ n: 1 });
+    await failCommand({ failCommands: ['insert'], errorCode: 91 });
+    await c.insertOne({ n: 2 });
+    await failCommand({ failCommands: ['insert'], writeConcernError: { code: 91, errmsg: 'shutting down' } });
+    await c.insertOne({ n: 3 });
+    expect(await c.distinct('n')).toEqual([1, 2, 3]);
+    expect(await c.countDocuments()).toBe(3);
+  });
+
+  test('labels as given, or as MongoDB gives them', async () => {
+    const c = server().freshDb().collection('c');
+    const single = await client({ retryWrites: false });
+    const other = single.db(c.dbName).collection('c');
+    await failCommand({ failCommands: ['insert'], errorCode: 10107, errorLabels: ['Mine'] });
+    const given = (await other.insertOne({}).catch((error: unknown) => error)) as MongoServerError;
+    expect([...given.errorLabels]).toContain('Mine');
+    const session = server().client.startSession();
+    session.startTransaction();
+    await failCommand({ failCommands: ['insert'], errorCode: 112 });
+    const conflict = (await c.insertOne({}, { session }).catch((error: unknown) => error)) as MongoServerError;
+    expect(conflict.hasErrorLabel('TransientTransactionError')).toBe(true);
+    await session.endSession();
+  });
+
+  test('a commit is tried again', async () => {
+    const c = server().freshDb().collection('c');
+    await failCommand({ failCommands: ['commitTransaction'], closeConnection: true });
+    await server().client.withSession((session) =>
+      session.withTransaction(async () => {
+        await c.insertOne({}, { session });
+      }),
+    );
+    expect(await c.countDocuments()).toBe(1);
+  });
+
+  test('only clients of a name, and blocked for a time', async () => {
+    const named = await client({ appName: 'slow' });
+    await failCommand({ failCommands: ['ping'], appName: 'slow', blockConnection: true, blockTimeMS: 150 }, 'alwaysOn');
+    const slow = performance.now();
+    await named.db('x').command({ ping: 1 });
+    const took = performance.now() - slow;
+    await server().client.db('x').command({ ping: 1 });
+    expect(took).toBeGreaterThan(140);
+  });
+});
+
+test('replies carry the time that causal consistency needs', async () => {
+  const c = server().freshDb().collection('c');
+  const session = server().client.startSession({ causalConsistency: true });
+  await c.insertOne({}, { session });
+  const first = session.operationTime;
+  await c.insertOne({}, { session });
+  expect(session.operationTime?.greaterThan(first as never)).toBe(true);
+  expect(session.clusterTime?.clusterTime).toBeDefined();
+  expect(await c.countDocuments({}, { session })).toBe(2);
+  await session.endSession();
+});
