@@ -59,6 +59,7 @@ export function* changeStream(context: CommandContext, pipeline: readonly Value[
   });
   const stages = compilePipeline(pipeline.slice(1), commandScope(command, undefined), {
     database,
+    allowDiskUse: false,
     open: () => {
       throw new MongoError(ErrorCode.IllegalOperation, 'a change stream reads no other collection');
     },
