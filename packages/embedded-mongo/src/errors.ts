@@ -56,6 +56,7 @@ export const ErrorCode = {
   ViewDepthLimitExceeded: 165,
   OptionNotSupportedOnView: 167,
   Overflow: 15,
+  InvalidLength: 16,
   ExceededMemoryLimit: 146,
   QueryExceededMemoryLimitNoDiskUseAllowed: 292,
   BSONObjectTooLarge: 10334,

@@ -1,13 +1,13 @@
 import { splitPath, visitPath } from '../bson/path.ts';
 import { Doc, type Value } from '../bson/values.ts';
 import { MongoError, typeMismatch } from '../errors.ts';
-import { PAUSE, type Stream } from '../plan/stream.ts';
+import { PAUSE } from '../plan/stream.ts';
 import { Matcher } from '../query/match.ts';
 import type { Collection } from '../storage/collection.ts';
 import { openPipeline } from './aggregate.ts';
 import { type CommandContext, docField, namespaceOf, numberField, ok, type Running } from './context.ts';
 import { hintOf } from './find.ts';
-import { commandScope, openQuery, type QuerySpec } from './query.ts';
+import { commandScope, type OpenQuery, openQuery, type QuerySpec } from './query.ts';
 import { findStages, isView } from './views.ts';
 
 export function countSpec(command: Doc, collection: Collection | undefined): QuerySpec {
@@ -23,11 +23,11 @@ export function countSpec(command: Doc, collection: Collection | undefined): Que
 }
 
 /** Of a view its documents, of a collection the query. */
-function openOn(context: CommandContext, collection: Collection | undefined, spec: QuerySpec): { stream: Stream } {
+export function openOn(context: CommandContext, collection: Collection | undefined, spec: QuerySpec): OpenQuery {
   if (collection === undefined || !isView(collection)) return openQuery(collection, spec);
   const window = Doc.of({ skip: spec.skip, limit: spec.limit });
   const stages = findStages(window, context.command.get('query'));
-  return openPipeline(context, collection.namespace, stages, commandScope(context.command, collection));
+  return openPipeline(context, collection.namespace, stages, commandScope(context.command, collection)).query;
 }
 
 /** Manual: reference/command/count. */

@@ -5,9 +5,9 @@ import { parseSort } from '../plan/sort.ts';
 import { PAUSE } from '../plan/stream.ts';
 import { Matcher } from '../query/match.ts';
 import type { Collection } from '../storage/collection.ts';
-import { openPipeline } from './aggregate.ts';
+import { endsInWrite, openPipeline } from './aggregate.ts';
 import { type CommandContext, docField, listField, namespaceOf, ok, type Running } from './context.ts';
-import { countSpec } from './count-distinct.ts';
+import { countSpec, openOn } from './count-distinct.ts';
 import { hintOf, openFind, parseFind } from './find.ts';
 import { commandScope, type OpenQuery, openQuery, type QuerySpec } from './query.ts';
 
@@ -84,7 +84,10 @@ function open(context: CommandContext, namespace: string): Explained {
     }
     case 'aggregate': {
       const scope = commandScope(command, collection);
-      const { query, spec } = openPipeline(context, namespace, listField(command, 'pipeline'), scope, hintOf(command));
+      const pipeline = listField(command, 'pipeline');
+      // What is explained writes nothing.
+      const stages = endsInWrite(command) ? pipeline.slice(0, -1) : pipeline;
+      const { query, spec } = openPipeline(context, namespace, stages, scope, hintOf(command));
       return { query, spec, projected: false, most: Number.POSITIVE_INFINITY, around: undefined };
     }
     case 'count':
@@ -92,7 +95,7 @@ function open(context: CommandContext, namespace: string): Explained {
       const spec =
         name === 'count' ? countSpec(command, collection) : { ...countSpec(command, collection), skip: 0, limit: 0 };
       return {
-        query: openQuery(collection, spec),
+        query: openOn(context, collection, spec),
         spec,
         projected: false,
         most: Number.POSITIVE_INFINITY,

@@ -1,5 +1,5 @@
 import { Doc, isNumeric, toDouble, type Value } from '../bson/values.ts';
-import { failedToParse, MongoError, toMongoError } from '../errors.ts';
+import { ErrorCode, failedToParse, MongoError, toMongoError } from '../errors.ts';
 import type { Scope } from '../expression/scope.ts';
 import type { Counters } from '../plan/scan.ts';
 import { parseSort } from '../plan/sort.ts';
@@ -24,7 +24,7 @@ function* statements(
 ): Generator<Pause, Value[]> {
   if (list.length === 0 || list.length > MAX_STATEMENTS) {
     throw new MongoError(
-      16,
+      ErrorCode.InvalidLength,
       `Write batch sizes must be between 1 and ${MAX_STATEMENTS}. Got ${list.length} operations.`,
     );
   }

@@ -59,6 +59,12 @@ describe('reference/limits', () => {
     await expect(collection.createIndex(fields)).rejects.toMatchObject({ code: 13103 });
   });
 
+  test('statements of one command', async () => {
+    const documents = Array.from({ length: 100_001 }, () => ({}));
+    const run = server().freshDb().command({ insert: 'c', documents });
+    await expect(run).rejects.toMatchObject({ code: 16, codeName: 'InvalidLength' });
+  });
+
   const names: [name: string, database: string, collection: string][] = [
     ['a long database', 'd'.repeat(64), 'c'],
     ['a long collection', 'd', 'c'.repeat(260)],

@@ -552,6 +552,17 @@ describe('reference/operator/aggregation/out', () => {
     expect((await db.collection('t').indexes()).map(({ name }) => name)).toEqual(['_id_', 'n_1']);
   });
 
+  test('explaining it writes nothing', async () => {
+    const db = server().freshDb();
+    await db.collection('s').insertMany([{ n: 1 }, { n: 2 }]);
+    const plan = await db
+      .collection('s')
+      .aggregate([{ $match: { n: 1 } }, { $out: 't' }])
+      .explain('executionStats');
+    expect(plan).toMatchObject({ executionStats: { nReturned: 1 } });
+    expect(await db.collection('t').countDocuments()).toBe(0);
+  });
+
   test('a unique index that refuses leaves the old collection', async () => {
     const db = server().freshDb();
     await db.collection('s').insertMany([{ n: 1 }, { n: 1 }]);
@@ -627,6 +638,8 @@ describe('core/views', () => {
     expect(await big.countDocuments()).toBe(1);
     const writing = db.createCollection('w', { viewOn: 'c', pipeline: [{ $out: 'x' }] });
     await expect(writing).rejects.toMatchObject({ code: 167 });
+    const counted = await db.command({ explain: { count: 'big', query: {} } });
+    expect(counted).toMatchObject({ executionStats: { nReturned: 1 } });
     await big.drop();
     expect(await db.collection('c').countDocuments()).toBe(4);
   });
