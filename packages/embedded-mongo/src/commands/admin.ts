@@ -87,6 +87,8 @@ export function serverStatus({ engine }: CommandContext): Doc {
     connections: Doc.of({ current: engine.connections, available: 65_535 }),
     mem: Doc.of({ bits: 64, resident: Math.round(memory.rss / 1_048_576) }),
     metrics: Doc.of({ cursor: Doc.of({ open: Doc.of({ total: BigInt(engine.cursors.size) }) }) }),
+    transactions: Doc.of({ currentOpen: BigInt(engine.transactions.open) }),
+    repl: Doc.of({ setName: engine.replicaSet, isWritablePrimary: true, secondary: false }),
     storageEngine: Doc.of({ name: 'embedded', persistent: engine.isDurable }),
   });
 }

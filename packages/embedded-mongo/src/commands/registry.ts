@@ -27,6 +27,17 @@ import {
 } from './catalog.ts';
 import type { Handler } from './context.ts';
 import { count, distinct } from './count-distinct.ts';
+import {
+  currentOp,
+  fsync,
+  getCmdLineOpts,
+  getLog,
+  hostInfo,
+  killOp,
+  replSetGetStatus,
+  validate,
+  whatsMyUri,
+} from './diagnostics.ts';
 import { explain } from './explain.ts';
 import { find, getMore, killCursors } from './find.ts';
 import { findAndModify } from './find-and-modify.ts';
@@ -50,6 +61,15 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map(
     ismaster: reads(hello),
     ping: reads(ping),
     configureFailPoint: reads(configureFailPoint),
+    validate: reads(validate),
+    getCmdLineOpts: reads(getCmdLineOpts),
+    hostInfo: reads(hostInfo),
+    getLog: reads(getLog),
+    whatsmyuri: reads(whatsMyUri),
+    currentOp: reads(currentOp),
+    killOp: reads(killOp),
+    fsync: reads(fsync),
+    replSetGetStatus: reads(replSetGetStatus),
     buildInfo: reads(buildInfo),
     buildinfo: reads(buildInfo),
     serverStatus: reads(serverStatus),

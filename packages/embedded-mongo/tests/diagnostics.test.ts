@@ -1,0 +1,40 @@
+import { describe, expect, test } from 'vitest';
+import { useServer } from './support/server.ts';
+
+const server = useServer();
+
+describe('commands that tools send (reference/command, "Diagnostic Commands")', () => {
+  test.each([
+    ['getCmdLineOpts', { parsed: {} }],
+    ['hostInfo', { system: { cpuAddrSize: 64 } }],
+    ['whatsmyuri', { you: expect.any(String) }],
+    ['currentOp', { inprog: [] }],
+    ['fsync', { ok: 1 }],
+    ['replSetGetStatus', { set: 'rs0', myState: 1, members: [{ stateStr: 'PRIMARY' }] }],
+    ['serverStatus', { repl: { setName: 'rs0' }, transactions: { currentOpen: 0 } }],
+  ])('%s', async (name, reply) => {
+    expect(
+      await server()
+        .client.db('admin')
+        .command({ [name]: 1 }),
+    ).toMatchObject(reply);
+  });
+
+  test('getLog', async () => {
+    expect(await server().client.db('admin').command({ getLog: 'startupWarnings' })).toMatchObject({ log: [] });
+  });
+
+  test('validate', async () => {
+    const db = server().freshDb();
+    const c = db.collection('c');
+    await c.createIndex({ tags: 1 });
+    await c.insertMany([{ tags: [1, 2, 2] }, { tags: [] }, {}]);
+    await c.deleteOne({ tags: [] });
+    expect(await db.command({ validate: 'c' })).toMatchObject({
+      valid: true,
+      nrecords: 2,
+      keysPerIndex: { _id_: 2, tags_1: 3 },
+    });
+    await expect(db.command({ validate: 'none' })).rejects.toMatchObject({ code: 26 });
+  });
+});
