@@ -296,6 +296,13 @@ describe('the life of a transaction', () => {
     }
   });
 
+  test('a snapshot over several commands without a transaction is refused', async () => {
+    const session = server().client.startSession({ snapshot: true });
+    onTestFinished(() => session.endSession());
+    const read = server().freshDb().collection('c').findOne({}, { session });
+    await expect(read).rejects.toMatchObject({ code: 238 });
+  });
+
   test('an error ends it', async () => {
     const c = server().freshDb().collection<Account>('c');
     await c.insertOne({ _id: 1, balance: 1 });

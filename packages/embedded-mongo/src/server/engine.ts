@@ -100,6 +100,7 @@ export class Engine {
     if (entry === undefined) throw new MongoError(ErrorCode.CommandNotFound, `no such command: '${name}'`);
     const context: CommandContext = { engine: this, command, name, database, connectionId };
     if (command.has('autocommit')) return this.dispatchInTransaction(entry.run, context);
+    refuseSnapshot(command);
     if (name === 'getMore') this.transactions.checkCursor(command);
     const writes = entry.writes(command);
     const retry = writes ? retryKeyOf(command) : undefined;
@@ -226,6 +227,13 @@ export class Engine {
     this.cursors.close();
     await this.journal?.close();
   }
+}
+
+/** Several commands that read one past moment: what sessions with `snapshot: true` ask for. */
+function refuseSnapshot(command: Doc): void {
+  const concern = command.get('readConcern');
+  if (!(concern instanceof Doc) || concern.get('level') !== 'snapshot') return;
+  throw new MongoError(ErrorCode.NotImplemented, 'readConcern snapshot is supported in transactions only');
 }
 
 function timeIsOver(): MongoError {
