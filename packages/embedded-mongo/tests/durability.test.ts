@@ -234,7 +234,7 @@ describe('the journal', () => {
           acknowledged.set(_id, version);
           writes += 1;
           if (writes === most) {
-            sizes.push(readdirSync(dataDir).reduce((sum, name) => sum + statSync(join(dataDir, name)).size, 0));
+            sizes.push(sizeOf(dataDir));
             end(mongo);
           }
         }
@@ -271,6 +271,12 @@ describe('the journal', () => {
     expect(await after.collection('renamed').findOne({}, { projection: { _id: 0 } })).toEqual({ a: 1 });
   });
 });
+
+/** Bytes in a folder whose files come and go meanwhile. */
+function sizeOf(folder: string): number {
+  const sizes = readdirSync(folder).map((name) => statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0);
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
 
 describe('the data folder', () => {
   test('belongs to one process', async () => {
