@@ -43,7 +43,7 @@ function operations(items: Collection<Item>): Record<string, (i: number) => Prom
 }
 
 async function besideBareServer(): Promise<void> {
-  const bare = spawn(engineRuntime(), [fileURLToPath(new URL('./bare-server.ts', import.meta.url))], {
+  const bare = spawn(engineRuntime('.ts'), [fileURLToPath(new URL('./bare-server.ts', import.meta.url))], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const [port] = (await once(bare.stdout, 'data')) as [Buffer];

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { engineRuntime } from './runtime.ts';
 
@@ -45,8 +45,9 @@ export async function startEmbeddedMongo(options: EmbeddedMongoOptions = {}): Pr
     dataDir: options.dataDir,
     replicaSet: options.replicaSet ?? 'rs0',
   };
-  const script = fileURLToPath(new URL('./process.ts', import.meta.url));
-  const child = spawn(engineRuntime(), [script, JSON.stringify(settings)], {
+  // TypeScript where this is the source, JavaScript where it is the published package.
+  const script = fileURLToPath(new URL(`./process${extname(import.meta.url)}`, import.meta.url));
+  const child = spawn(engineRuntime(extname(script)), [script, JSON.stringify(settings)], {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: {
       ...process.env,

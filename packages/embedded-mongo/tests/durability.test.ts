@@ -299,7 +299,7 @@ describe('the data folder', () => {
 describe('the command line', () => {
   const cli = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
   const run = async (...args: string[]): Promise<{ code: number | null; out: string; err: string }> => {
-    const child = spawn(engineRuntime(), [cli, ...args]);
+    const child = spawn(engineRuntime('.ts'), [cli, ...args]);
     onTestFinished(() => {
       child.kill('SIGKILL');
     });

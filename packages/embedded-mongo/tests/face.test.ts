@@ -80,7 +80,7 @@ test('the engine ends when the process that started it is killed', async () => {
     const { port } = await startEmbeddedMongo();
     console.log(port);
     setInterval(() => {}, 1000);`;
-  const parent = spawn(engineRuntime(), ['--input-type=module', '-e', script], {
+  const parent = spawn(engineRuntime('.ts'), ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const [port] = (await once(parent.stdout, 'data')) as [Buffer];
