@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { withCore } from '../scripts/withCore.ts';
 import { isProduction } from '../src/config/env.ts';
-import type { Store } from '../src/repositories/store.ts';
+import type { Store } from '../src/models/store.ts';
 import { cleanup, type SeedCounts, seed } from './seed.ts';
 
 const COMMANDS = ['seed', 'cleanup', 'reset'] as const;

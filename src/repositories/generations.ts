@@ -2,10 +2,10 @@ import type { Types } from 'mongoose';
 import { ArtifexError } from '../domain/errors.ts';
 import type { ImageGenerationType } from '../domain/generation.ts';
 import { type GenerationStatus, sourcesOf } from '../domain/lifecycle.ts';
+import { generationsOf } from '../models/collections.ts';
 import type { ImageGeneration } from '../models/ImageGeneration.ts';
-import { generationsOf } from './collections.ts';
+import type { Store } from '../models/store.ts';
 import { isDuplicateKey } from './duplicateKey.ts';
-import type { Store } from './store.ts';
 
 /** A place in a list that is ordered by creation, newest first. */
 export interface GenerationPosition {

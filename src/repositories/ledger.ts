@@ -1,7 +1,7 @@
 import type { Types } from 'mongoose';
+import { ledgerOf } from '../models/collections.ts';
 import type { LedgerEntry } from '../models/LedgerEntry.ts';
-import { ledgerOf } from './collections.ts';
-import type { Store } from './store.ts';
+import type { Store } from '../models/store.ts';
 
 /** The charge that an idempotency key has paid, once it is settled. */
 export function findChargeByKey(store: Store, key: string): Promise<LedgerEntry | null> {

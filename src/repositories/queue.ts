@@ -2,10 +2,10 @@ import type { Types } from 'mongoose';
 import { ArtifexError } from '../domain/errors.ts';
 import { GENERATION_LIMITS, type ImageGenerationType } from '../domain/generation.ts';
 import { CLOCK_TOLERANCE_MS } from '../domain/ledger.ts';
+import { generationsOf } from '../models/collections.ts';
 import type { ImageGeneration, OutputImage } from '../models/ImageGeneration.ts';
-import { generationsOf } from './collections.ts';
+import type { Store } from '../models/store.ts';
 import { generationNotFound, owedRefund } from './generations.ts';
-import type { Store } from './store.ts';
 
 /** The worker's side of a generation. A worker acts under the token of its lease; a lease that has ended moves nothing. */
 export interface Claim {

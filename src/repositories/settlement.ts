@@ -1,11 +1,11 @@
 import type { Types } from 'mongoose';
 import { CLOCK_TOLERANCE_MS, KEY_RETENTION_MS, type LedgerKind } from '../domain/ledger.ts';
+import { generationsOf, ledgerOf, usersOf } from '../models/collections.ts';
 import type { ImageGeneration } from '../models/ImageGeneration.ts';
 import type { LedgerEntry } from '../models/LedgerEntry.ts';
+import type { Store } from '../models/store.ts';
 import type { OpenEntry, User } from '../models/User.ts';
-import { generationsOf, ledgerOf, usersOf } from './collections.ts';
 import { insertMissing } from './duplicateKey.ts';
-import type { Store } from './store.ts';
 
 type Holder = Pick<User, '_id' | 'openEntries'>;
 type Owned = { userId: Types.ObjectId; entry: OpenEntry };

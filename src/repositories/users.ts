@@ -1,9 +1,9 @@
 import { UserNotFoundError } from '../domain/errors.ts';
+import { usersOf } from '../models/collections.ts';
+import { accountDeleted, type UserReference } from '../models/statements/accounts.ts';
+import type { Store } from '../models/store.ts';
 import type { User } from '../models/User.ts';
-import { accountDeleted, type UserReference } from './accounts.ts';
-import { usersOf } from './collections.ts';
 import { isDuplicateKey } from './duplicateKey.ts';
-import type { Store } from './store.ts';
 
 /** What is known of a person who signs in for the first time. */
 export interface Profile {

@@ -2,9 +2,9 @@ import { ArtifexError, InsufficientQuotaError } from '../domain/errors.ts';
 import type { Idempotency } from '../domain/idempotency.ts';
 import { quotaOf } from '../domain/quota.ts';
 import type { LedgerEntry } from '../models/LedgerEntry.ts';
-import { type Outcome, post, postOnce, type UserReference } from '../repositories/accounts.ts';
+import { type Outcome, post, postOnce, type UserReference } from '../models/statements/accounts.ts';
+import type { Posting } from '../models/statements/posting.ts';
 import { findChargeByKey } from '../repositories/ledger.ts';
-import type { Posting } from '../repositories/postingStatement.ts';
 import type { Context } from './context.ts';
 
 export type ChargePosting = Extract<Posting, { kind: 'charge' }>;

@@ -1,7 +1,7 @@
 import { Types } from 'mongoose';
 import type { Idempotency } from '../domain/idempotency.ts';
 import { type Quota, quotaOf } from '../domain/quota.ts';
-import type { UserReference } from '../repositories/accounts.ts';
+import type { UserReference } from '../models/statements/accounts.ts';
 import { getUser } from '../repositories/users.ts';
 import { charge } from './charge.ts';
 import type { Context } from './context.ts';

@@ -1,6 +1,6 @@
 import type { Types } from 'mongoose';
 import type { Log } from '../config/log.ts';
-import type { Store } from '../repositories/store.ts';
+import type { Store } from '../models/store.ts';
 
 /** What the steps of a workflow share. */
 export interface Context extends Store {

@@ -1,7 +1,7 @@
 import { Types } from 'mongoose';
 import type { Idempotency } from '../domain/idempotency.ts';
 import type { ImageGeneration } from '../models/ImageGeneration.ts';
-import type { UserReference } from '../repositories/accounts.ts';
+import type { UserReference } from '../models/statements/accounts.ts';
 import {
   draftGeneration,
   type GenerationRequest,

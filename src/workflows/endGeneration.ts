@@ -1,8 +1,8 @@
 import { Types } from 'mongoose';
 import type { ImageGeneration, OutputImage } from '../models/ImageGeneration.ts';
-import { postOnce } from '../repositories/accounts.ts';
+import { postOnce } from '../models/statements/accounts.ts';
+import type { Posting } from '../models/statements/posting.ts';
 import { cancelGeneration, deleteGeneration } from '../repositories/generations.ts';
-import type { Posting } from '../repositories/postingStatement.ts';
 import { completeGeneration, failAttempt, findOwing } from '../repositories/queue.ts';
 import type { Context } from './context.ts';
 

@@ -2,7 +2,7 @@ import type { Types } from 'mongoose';
 import { UserNotFoundError } from '../domain/errors.ts';
 import type { Identities } from '../identity/identities.ts';
 import type { ProfileSource } from '../identity/profiles.ts';
-import type { UserReference } from '../repositories/accounts.ts';
+import type { UserReference } from '../models/statements/accounts.ts';
 import { ensureUser, getUser, type Profile } from '../repositories/users.ts';
 import type { Context } from './context.ts';
 

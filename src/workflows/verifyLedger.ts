@@ -1,8 +1,8 @@
 import type { Types } from 'mongoose';
+import { generationsOf, ledgerOf, usersOf } from '../models/collections.ts';
 import type { LedgerEntry } from '../models/LedgerEntry.ts';
+import type { Store } from '../models/store.ts';
 import type { OpenEntry, User } from '../models/User.ts';
-import { generationsOf, ledgerOf, usersOf } from '../repositories/collections.ts';
-import type { Store } from '../repositories/store.ts';
 
 /** A user for whom the books do not balance, and every way in which they do not. */
 export interface Violation {

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readEnv } from '@/config/env.ts';
-import { generationsOf } from '@/repositories/collections.ts';
+import { generationsOf } from '@/models/collections.ts';
 import { createService } from '@/runtimes/service.ts';
 import { keptLog, problemOf } from '../support/api.ts';
 import { type TestApplication, testApplication } from '../support/application.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { generationsOf, ledgerOf } from '@/repositories/collections.ts';
+import { generationsOf, ledgerOf } from '@/models/collections.ts';
 import { verifyLedger } from '@/workflows/verifyLedger.ts';
 import { useCluster } from '../support/cluster.ts';
 import { readUser, signUp, useDatabase } from '../support/database.ts';

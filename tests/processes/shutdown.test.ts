@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { generationsOf } from '@/repositories/collections.ts';
+import { generationsOf } from '@/models/collections.ts';
 import { verifyLedger } from '@/workflows/verifyLedger.ts';
 import { useCluster } from '../support/cluster.ts';
 import { useDatabase } from '../support/database.ts';

@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { UserNotFoundError } from '@/domain/errors.ts';
 import { periodAt } from '@/domain/periods.ts';
 import { quotaOf } from '@/domain/quota.ts';
-import { type Outcome, post } from '@/repositories/accounts.ts';
-import type { Posting } from '@/repositories/postingStatement.ts';
+import { type Outcome, post } from '@/models/statements/accounts.ts';
+import type { Posting } from '@/models/statements/posting.ts';
 import { readUser, START, signUp, useDatabase } from '../support/database.ts';
 
 const store = useDatabase();

@@ -1,5 +1,5 @@
 import { createLog } from '@/config/log.ts';
-import type { Store } from '@/repositories/store.ts';
+import type { Store } from '@/models/store.ts';
 import type { Context } from '@/workflows/context.ts';
 
 const silent = createLog({ level: 'silent', write() {} });

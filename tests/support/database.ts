@@ -3,10 +3,10 @@ import { afterAll, beforeAll, inject } from 'vitest';
 import { connectDB } from '@/config/database.ts';
 import { type SettableClock, settableClock } from '@/domain/clock.ts';
 import type { SubscriptionTier } from '@/domain/tiers.ts';
+import { usersOf } from '@/models/collections.ts';
 import { createModels } from '@/models/index.ts';
+import type { Store } from '@/models/store.ts';
 import type { User } from '@/models/User.ts';
-import { usersOf } from '@/repositories/collections.ts';
-import type { Store } from '@/repositories/store.ts';
 
 export interface TestStore extends Store {
   clock: SettableClock;

@@ -1,4 +1,4 @@
-import type { Store } from '@/repositories/store.ts';
+import type { Store } from '@/models/store.ts';
 
 /** What a process that died throws at whoever still waits for it. */
 export class Crash extends Error {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { Types } from 'mongoose';
 import { describe, expect, it } from 'vitest';
 import { SUBSCRIPTION_QUOTAS } from '@/domain/tiers.ts';
-import { generationsOf, ledgerOf, usersOf } from '@/repositories/collections.ts';
+import { generationsOf, ledgerOf, usersOf } from '@/models/collections.ts';
 import { claimGeneration } from '@/repositories/queue.ts';
 import { settle } from '@/repositories/settlement.ts';
 import { consumeQuota } from '@/workflows/consumeQuota.ts';

@@ -1,8 +1,8 @@
 import { Types } from 'mongoose';
 import { describe, expect, it } from 'vitest';
 import { createLog } from '@/config/log.ts';
-import { post } from '@/repositories/accounts.ts';
-import { ledgerOf, usersOf } from '@/repositories/collections.ts';
+import { ledgerOf, usersOf } from '@/models/collections.ts';
+import { post } from '@/models/statements/accounts.ts';
 import { claimGeneration } from '@/repositories/queue.ts';
 import { accountsToSettle, settle } from '@/repositories/settlement.ts';
 import { consumeQuota } from '@/workflows/consumeQuota.ts';

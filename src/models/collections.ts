@@ -1,8 +1,8 @@
 import type { Collection } from 'mongoose';
-import type { ImageGeneration } from '../models/ImageGeneration.ts';
-import type { LedgerEntry } from '../models/LedgerEntry.ts';
-import type { User } from '../models/User.ts';
+import type { ImageGeneration } from './ImageGeneration.ts';
+import type { LedgerEntry } from './LedgerEntry.ts';
 import type { Store } from './store.ts';
+import type { User } from './User.ts';
 
 /**
  * The driver's collections, for statements that must see deleted documents or run on every request: what reaches them is

@@ -1,6 +1,6 @@
 import type { Types } from 'mongoose';
-import { SUBSCRIPTION_QUOTAS, SUBSCRIPTION_TIERS } from '../domain/tiers.ts';
-import type { OpenEntry } from '../models/User.ts';
+import { SUBSCRIPTION_QUOTAS, SUBSCRIPTION_TIERS } from '../../domain/tiers.ts';
+import type { OpenEntry } from '../User.ts';
 
 /** What is to be posted; sequence and balance follow from the account itself, and so does every period but a refund's. */
 export type Posting = { id: Types.ObjectId; reason?: string } & (

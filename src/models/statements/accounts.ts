@@ -1,11 +1,11 @@
 import { Types } from 'mongoose';
-import { ArtifexError, UserNotFoundError } from '../domain/errors.ts';
-import { CLOCK_TOLERANCE_MS } from '../domain/ledger.ts';
-import type { QuotaAccount } from '../domain/quota.ts';
-import type { OpenEntry, User } from '../models/User.ts';
-import { usersOf } from './collections.ts';
-import { type KeyGuard, type Posting, postingStatement, slotOf } from './postingStatement.ts';
-import type { Store } from './store.ts';
+import { ArtifexError, UserNotFoundError } from '../../domain/errors.ts';
+import { CLOCK_TOLERANCE_MS } from '../../domain/ledger.ts';
+import type { QuotaAccount } from '../../domain/quota.ts';
+import { usersOf } from '../collections.ts';
+import type { Store } from '../store.ts';
+import type { OpenEntry, User } from '../User.ts';
+import { type KeyGuard, type Posting, postingStatement, slotOf } from './posting.ts';
 
 /** A user by id, or by Clerk's id, so that a request needs no look-up before its charge. */
 export type UserReference = { _id: Types.ObjectId } | { clerkUserId: string };

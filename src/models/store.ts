@@ -1,5 +1,5 @@
 import type { Clock } from '../domain/clock.ts';
-import type { Models } from '../models/index.ts';
+import type { Models } from './index.ts';
 
 /** What every repository function works with. */
 export interface Store {
