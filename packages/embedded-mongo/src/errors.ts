@@ -60,6 +60,9 @@ export const ErrorCode = {
   ExceededMemoryLimit: 146,
   QueryExceededMemoryLimitNoDiskUseAllowed: 292,
   BSONObjectTooLarge: 10334,
+  NoQueryExecutionPlans: 291,
+  CappedPositionLost: 136,
+  QueryPlanKilled: 175,
   DuplicateKey: 11000,
 } as const;
 

@@ -132,6 +132,16 @@ class Generator {
     return filter;
   }
 
+  /** The key of an index: also hashed and wildcard ones. */
+  key(): Document {
+    const { random } = this;
+    const roll = random.next();
+    if (roll < 0.12) return { [random.pick(['$**', '$**', 'a.$**', 'd.$**', 'd.e.$**'])]: random.pick([1, -1]) };
+    const pattern = this.pattern();
+    if (roll < 0.3) pattern[random.pick(Object.keys(pattern))] = 'hashed';
+    return pattern;
+  }
+
   pattern(): Document {
     const pattern: Document = {};
     for (let i = this.random.below(3) + 1; i > 0; i--) pattern[this.random.pick(PATHS)] = this.random.pick([1, -1]);
@@ -163,7 +173,12 @@ class Generator {
       ]);
       return { partialFilterExpression };
     }
-    return roll < 0.5 ? { unique: true } : {};
+    if (roll < 0.5) return { unique: true };
+    if (roll > 0.6) return {};
+    // Refused for all but whole wildcard indexes.
+    return {
+      wildcardProjection: this.random.pick<Document>([{ a: 1 }, { 'a.b': 0 }, { 'd.e': 1, c: 1 }, { a: 0, _id: 1 }]),
+    };
   }
 }
 
@@ -182,7 +197,7 @@ async function populate(collection: Collection<Document>, make: Generator): Prom
   const indexes = make.random.below(4) + 1;
   const createIndexes = async (): Promise<void> => {
     for (let i = 0; i < indexes; i++) {
-      await collection.createIndex(make.pattern(), make.indexOptions()).catch(() => {});
+      await collection.createIndex(make.key(), make.indexOptions()).catch(() => {});
     }
   };
   // Half of the rounds build their indexes over data, the others keep them up to date from the start.

@@ -137,8 +137,8 @@ describe('commands that are not there', () => {
     ['a collation of no locale', { find: 'c', collation: { locale: 'nowhere' }, $db: 'a' }, 2, 'BadValue'],
     ['a tailable cursor', { find: 'c', tailable: true, $db: 'a' }, 238, 'NotImplemented'],
     [
-      'a text index',
-      { createIndexes: 'c', indexes: [{ key: { a: 'text' }, name: 'a' }], $db: 'a' },
+      'a unique text index',
+      { createIndexes: 'c', indexes: [{ key: { a: 'text' }, name: 'a', unique: true }], $db: 'a' },
       238,
       'NotImplemented',
     ],

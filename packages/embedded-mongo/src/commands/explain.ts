@@ -188,13 +188,16 @@ function accessStage(plan: Plan, spec: QuerySpec, query: OpenQuery, returned: nu
   return Doc.of({ stage: 'FETCH', filter, ...counts({ nReturned: returned ?? 0, docsExamined }), ...input });
 }
 
-function indexStage({ index, backward }: IndexPlan, counts: Record<string, Value>): Doc {
+function indexStage({ index, backward, wildcard }: IndexPlan, counts: Record<string, Value>): Doc {
   return Doc.of({
     stage: 'IXSCAN',
     ...counts,
-    keyPattern: index.spec.key,
+    keyPattern:
+      wildcard === undefined
+        ? index.spec.key
+        : new Doc(['$_path', wildcard.path], [1, index.spec.key.values[0] as Value]),
     indexName: index.spec.name,
-    isMultiKey: index.isMultikey,
+    isMultiKey: wildcard?.isMultikey ?? index.isMultikey,
     isUnique: index.spec.unique,
     isSparse: index.spec.sparse,
     isPartial: index.partial !== undefined,

@@ -1,10 +1,7 @@
 import { equals } from '../bson/compare.ts';
 import { Doc, isNumeric, toDouble, type Value } from '../bson/values.ts';
-import { parseCollation } from '../collation/collation.ts';
 import { ErrorCode, MongoError } from '../errors.ts';
-import { isTrue } from '../expression/compile.ts';
-import type { IndexSpec } from '../indexes/index.ts';
-import { Matcher } from '../query/match.ts';
+import { type IndexSpec, parseIndexSpec } from '../indexes/spec.ts';
 import type { Collection } from '../storage/collection.ts';
 import type { Recorder } from '../storage/recorder.ts';
 import { listReply } from './aggregate.ts';
@@ -12,143 +9,9 @@ import { type CommandContext, listField, namespaceOf, ok, type Running } from '.
 import { writable } from './views.ts';
 
 /** Manual: reference/limits, "Indexes". */
-const MAX_FIELDS = 32;
 const MAX_INDEXES = 64;
 /** An index over so few documents is built at once. */
 const SMALL = 1000;
-
-const IGNORED = new Set(['v', 'background', 'ns', 'textIndexVersion', 'dropDups']);
-const OPTIONS = new Set([
-  'key',
-  'name',
-  'unique',
-  'sparse',
-  'partialFilterExpression',
-  'expireAfterSeconds',
-  'hidden',
-  'collation',
-]);
-
-/** Reads one index description (manual: reference/command/createIndexes, "Fields"). */
-export function parseIndexSpec(description: Value): IndexSpec {
-  if (!(description instanceof Doc))
-    throw new MongoError(ErrorCode.TypeMismatch, 'index descriptions have to be objects');
-  const key = description.get('key');
-  if (!(key instanceof Doc) || key.size === 0) {
-    throw new MongoError(ErrorCode.CannotCreateIndex, 'Index keys cannot be an empty object');
-  }
-  if (key.size > MAX_FIELDS) throw new MongoError(13103, 'too many compound keys');
-  for (const [path, direction] of key.entries()) checkKey(path, direction);
-  for (const option of description.keys) {
-    if (IGNORED.has(option) || OPTIONS.has(option)) continue;
-    if (
-      [
-        'weights',
-        'default_language',
-        'language_override',
-        '2dsphereIndexVersion',
-        'bits',
-        'min',
-        'max',
-        'wildcardProjection',
-        'storageEngine',
-      ].includes(option)
-    ) {
-      throw new MongoError(ErrorCode.NotImplemented, `index option '${option}' is not supported by this server`);
-    }
-    throw new MongoError(
-      ErrorCode.InvalidIndexSpecificationOption,
-      `Error in specification { ${description.keys.join(', ')} } :: caused by :: The field '${option}' is not valid for an index specification.`,
-    );
-  }
-  const collation = parseCollation(description.get('collation'))?.specification;
-  const given = description.get('name');
-  const name =
-    typeof given === 'string'
-      ? given
-      : [...key.entries()]
-          .map(([path, direction]) => `${path}_${isNumeric(direction) ? toDouble(direction) : String(direction)}`)
-          .join('_');
-  const partialFilter = description.get('partialFilterExpression');
-  if (partialFilter !== undefined && !(partialFilter instanceof Doc)) {
-    throw new MongoError(ErrorCode.TypeMismatch, "The field 'partialFilterExpression' must be an object");
-  }
-  const unique = isTrue(description.get('unique'));
-  const sparse = isTrue(description.get('sparse'));
-  if (partialFilter !== undefined && sparse) {
-    throw new MongoError(ErrorCode.CannotCreateIndex, 'cannot mix "partialFilterExpression" and "sparse" options');
-  }
-  if (partialFilter !== undefined) checkPartialFilter(new Matcher(partialFilter));
-  const expiry = description.get('expireAfterSeconds');
-  if (expiry !== undefined && (!isNumeric(expiry) || toDouble(expiry) < 0)) {
-    throw new MongoError(
-      ErrorCode.CannotCreateIndex,
-      "TTL index 'expireAfterSeconds' option must be a number of at least 0",
-    );
-  }
-  if (expiry !== undefined && key.size > 1) {
-    throw new MongoError(
-      ErrorCode.CannotCreateIndex,
-      'TTL indexes are single-field indexes, compound indexes do not support TTL',
-    );
-  }
-  const hidden = description.get('hidden') === true;
-  return {
-    name,
-    key,
-    unique,
-    sparse,
-    partialFilter,
-    expireAfterSeconds: expiry === undefined ? undefined : toDouble(expiry),
-    hidden,
-    collation,
-    document: Doc.of({
-      v: 2,
-      key,
-      name,
-      unique: unique || undefined,
-      sparse: sparse || undefined,
-      partialFilterExpression: partialFilter,
-      expireAfterSeconds: expiry,
-      hidden: hidden || undefined,
-      collation,
-    }),
-  };
-}
-
-function checkKey(path: string, direction: Value): void {
-  if (path === '' || path.split('.').includes('')) {
-    throw new MongoError(ErrorCode.CannotCreateIndex, 'Index keys cannot be an empty field.');
-  }
-  if (path.includes('$**'))
-    throw new MongoError(ErrorCode.NotImplemented, 'wildcard indexes are not supported by this server');
-  if (path.split('.').some((part) => part.startsWith('$'))) {
-    throw new MongoError(
-      ErrorCode.CannotCreateIndex,
-      `Index key contains an illegal field name: field name starts with '$'.`,
-    );
-  }
-  if (typeof direction === 'string') {
-    throw new MongoError(ErrorCode.NotImplemented, `indexes of type '${direction}' are not supported by this server`);
-  }
-  if (!isNumeric(direction) || toDouble(direction) === 0 || Number.isNaN(toDouble(direction))) {
-    throw new MongoError(
-      ErrorCode.CannotCreateIndex,
-      'Values in the index key pattern must be numbers other than 0, or strings.',
-    );
-  }
-}
-
-/** Only conditions that a planner can reason about (manual: core/index-partial). */
-function checkPartialFilter(matcher: Matcher): void {
-  const check = (node: Matcher['root']): boolean => {
-    if (node.kind === 'and' || node.kind === 'or') return node.children.every(check);
-    return node.kind === 'leaf' && node.operator !== 'other' && node.operator !== 'regex';
-  };
-  if (!check(matcher.root)) {
-    throw new MongoError(ErrorCode.CannotCreateIndex, 'unsupported expression in partial index');
-  }
-}
 
 /** An index like the one described, or an error when the description contradicts one. */
 function existing(collection: Collection, spec: IndexSpec): boolean {
@@ -156,6 +19,8 @@ function existing(collection: Collection, spec: IndexSpec): boolean {
     const sameKey =
       equals(other.key, spec.key) &&
       equals(other.partialFilter, spec.partialFilter) &&
+      equals(other.document.get('weights'), spec.document.get('weights')) &&
+      equals(other.document.get('wildcardProjection'), spec.document.get('wildcardProjection')) &&
       equals(other.collation, spec.collation);
     const sameOptions =
       other.unique === spec.unique &&
@@ -180,6 +45,16 @@ function existing(collection: Collection, spec: IndexSpec): boolean {
   return false;
 }
 
+/** Manual: core/indexes/index-types/index-text/text-index-restrictions. */
+function checkOneText(collection: Collection, spec: IndexSpec): void {
+  const other = spec.kind === 'text' ? collection.indexes.find((index) => index.spec.kind === 'text') : undefined;
+  if (other === undefined) return;
+  throw new MongoError(
+    ErrorCode.CannotCreateIndex,
+    `only one text index per collection allowed, found existing text index "${other.spec.name}"`,
+  );
+}
+
 /** An index without a collation of its own takes the collection's (manual: reference/collation). */
 function inheritCollation(spec: IndexSpec, described: Value | undefined, { ordering }: Collection): IndexSpec {
   const { specification } = ordering;
@@ -201,6 +76,7 @@ export function* createIndexes(context: CommandContext): Running {
   const numIndexesBefore = collection.indexes.length;
   for (const spec of specs) {
     if (existing(collection, spec)) continue;
+    checkOneText(collection, spec);
     if (collection.indexes.length >= MAX_INDEXES) {
       throw new MongoError(
         ErrorCode.CannotCreateIndex,

@@ -62,15 +62,15 @@ function collectionStatistics(context: CommandContext, namespace: string, operan
   return Doc.of(fields);
 }
 
-/** Manual: reference/operator/aggregation/indexStats. This server does not count accesses. */
+/** Manual: reference/operator/aggregation/indexStats. Counted are the queries and writes that read by it. */
 function indexStatistics(context: CommandContext, namespace: string): Doc[] {
   const { engine } = context;
-  return (engine.store.get(namespace)?.indexes ?? []).map(({ spec }) =>
+  return (engine.store.get(namespace)?.indexes ?? []).map(({ spec, usage }) =>
     Doc.of({
       name: spec.name,
       key: spec.key,
       host: `${engine.host}:${engine.port}`,
-      accesses: Doc.of({ ops: 0n, since: new DateTime(engine.startedAt) }),
+      accesses: Doc.of({ ops: BigInt(usage.ops), since: new DateTime(usage.since) }),
       spec: spec.document,
     }),
   );

@@ -4,7 +4,12 @@ import { parseCollation } from '../collation/collation.ts';
 import { BINARY, type Ordering } from '../collation/ordering.ts';
 import { topScope } from '../expression/scope.ts';
 import { Matcher } from '../query/match.ts';
+import { checkGeometry } from './geo.ts';
 import { type GeneratedKeys, generateKeys, type KeyField, keyFields } from './key-generator.ts';
+import { isDeclaredOnly } from './kinds.ts';
+import type { IndexSpec } from './spec.ts';
+import { wildcardKeys } from './wildcard.ts';
+import { type WildcardScope, wildcardScope } from './wildcard-spec.ts';
 
 // The package is CommonJS: Node hands over its exports object, bundlers and Bun its default.
 const BTree = ('default' in BTreeModule ? BTreeModule.default : BTreeModule) as typeof BTreeModule;
@@ -15,21 +20,6 @@ export function newTree<K extends string | number, V>(): BTree<K, V> {
 }
 
 export type KeyTree = BTree<string, number>;
-
-/** An index as `createIndexes` describes it and `listIndexes` shows it. */
-export interface IndexSpec {
-  readonly name: string;
-  readonly key: Doc;
-  readonly unique: boolean;
-  readonly sparse: boolean;
-  readonly partialFilter: Doc | undefined;
-  readonly expireAfterSeconds: number | undefined;
-  readonly hidden: boolean;
-  /** In full; nothing for binary comparison. */
-  readonly collation: Doc | undefined;
-  /** The whole specification, with what this server only keeps. */
-  readonly document: Doc;
-}
 
 /** Appended to a key that many records may share: the record id, so that entries differ and keep their order. */
 function recordSuffix(recordId: number): string {
@@ -46,6 +36,14 @@ export class Index {
   readonly partial: Matcher | undefined;
   /** The collation of its keys: only queries with the same one find strings here. */
   readonly ordering: Ordering;
+  /** Of a wildcard index over one field: which paths it holds, and at which of them some document has had an array. */
+  readonly wildcard: WildcardScope | undefined;
+  readonly arrayPaths: ReadonlySet<string>;
+  /** It is listed and takes part in nothing else: text and geo indexes, compound wildcard indexes. */
+  readonly declaredOnly: boolean;
+  /** How often a query was answered with it (manual: reference/operator/aggregation/indexStats). */
+  readonly usage = { ops: 0, since: Date.now() };
+  private readonly notedArrays = new Set<string>();
   /** The first components of all paths: a change of any other field leaves the index alone. */
   private readonly roots: readonly string[];
   private readonly partialRoots: readonly string[] | undefined;
@@ -58,6 +56,11 @@ export class Index {
     this.ordering = parseCollation(spec.collation) ?? BINARY;
     const scope = topScope(undefined, undefined, this.ordering);
     this.partial = spec.partialFilter === undefined ? undefined : new Matcher(spec.partialFilter, { scope });
+    const isWild = spec.kind === 'wildcard';
+    this.declaredOnly = isDeclaredOnly(spec.kind) || (isWild && spec.key.size > 1);
+    this.wildcard =
+      isWild && spec.key.size === 1 ? wildcardScope(spec.key, spec.document.get('wildcardProjection')) : undefined;
+    this.arrayPaths = this.notedArrays;
     this.roots = this.fields.map((field) => field.parts[0] as string);
     this.partialRoots = this.partial?.roots();
   }
@@ -65,15 +68,28 @@ export class Index {
   /** The index as it is now, whatever becomes of this one. */
   copy(): Index {
     const tree = this.tree.clone();
-    return Object.assign(Object.create(Index.prototype) as Index, this, { tree, arrays: [...this.arrays] });
+    const notedArrays = new Set(this.notedArrays);
+    return Object.assign(Object.create(Index.prototype) as Index, this, {
+      tree,
+      arrays: [...this.arrays],
+      notedArrays,
+      arrayPaths: notedArrays,
+    });
   }
 
   get isMultikey(): boolean {
-    return this.arrays.some((depths) => depths !== 0);
+    return this.wildcard !== undefined || this.arrays.some((depths) => depths !== 0);
   }
 
   private generate(doc: Doc): GeneratedKeys | undefined {
     if (this.partial !== undefined && !this.partial.matches(doc)) return undefined;
+    if (this.declaredOnly) {
+      checkGeometry(doc, this.fields, this.spec.kind, this.spec.document);
+      return undefined;
+    }
+    if (this.wildcard !== undefined) {
+      return wildcardKeys(doc, this.wildcard, this.ordering, this.fields[0]?.descending === true, this.notedArrays);
+    }
     const generated = generateKeys(doc, this.fields, this.ordering);
     return this.spec.sparse && !generated.anyField ? undefined : generated;
   }
@@ -85,6 +101,7 @@ export class Index {
 
   /** False when both documents certainly have the same keys, because they share the values those come from. */
   mayDiffer(before: Doc, after: Doc): boolean {
+    if (this.wildcard !== undefined) return true;
     for (const root of this.roots) if (before.get(root) !== after.get(root)) return true;
     if (this.partial === undefined) return false;
     if (this.partialRoots === undefined) return true;

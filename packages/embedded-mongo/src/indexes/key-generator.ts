@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { arrayIndex, splitPath } from '../bson/path.ts';
 import { Doc, UNDEFINED, type Value } from '../bson/values.ts';
 import { BINARY, type Ordering } from '../collation/ordering.ts';
@@ -9,6 +10,10 @@ export interface KeyField {
   readonly path: string;
   readonly parts: readonly string[];
   readonly descending: boolean;
+  /** Its values are found by their hash only. */
+  readonly hashed: boolean;
+  /** It is the place of a geo index. */
+  readonly geo: boolean;
 }
 
 export function keyFields(pattern: Doc): KeyField[] {
@@ -16,6 +21,8 @@ export function keyFields(pattern: Doc): KeyField[] {
     path,
     parts: splitPath(path),
     descending: isNegative(pattern.values[i]),
+    hashed: pattern.values[i] === 'hashed',
+    geo: pattern.values[i] === '2d' || pattern.values[i] === '2dsphere',
   }));
 }
 
@@ -70,6 +77,7 @@ function expand(cursors: Cursor[], fields: readonly KeyField[], state: State): v
   for (let i = 0; i < advanced.length; i++) {
     const { value, depth } = advanced[i] as Cursor;
     if (depth === SPREAD || !Array.isArray(value)) continue;
+    if (fields[i]?.hashed === true) throw arrayInHashed(fields[i] as KeyField);
     if (array !== undefined && array !== value) {
       const names = fields.filter((_, k) => Array.isArray(advanced[k]?.value)).map((field) => `[${field.path}]`);
       throw new MongoError(171, `cannot index parallel arrays ${names.join(' ')}`);
@@ -124,7 +132,21 @@ function joinKey(cursors: Cursor[], fields: readonly KeyField[], state: State): 
     if (value !== undefined) state.anyField = true;
     // A missing field is indexed as null.
     const encoded = state.ordering.encode(value === undefined ? null : value);
-    key += fields[i]?.descending === true ? invert(encoded) : encoded;
+    if (fields[i]?.hashed === true) key += hashKey(encoded);
+    else key += fields[i]?.descending === true ? invert(encoded) : encoded;
   }
   return key;
+}
+
+/** Manual: core/indexes/index-types/index-hashed, "Limitations". */
+function arrayInHashed(field: KeyField): MongoError {
+  return new MongoError(
+    16766,
+    `hashed indexes do not currently support array values. Found array at path: ${field.path}`,
+  );
+}
+
+/** Of fixed length, so that hashes can be parts of compound keys. Not MongoDB's own function: nobody sees it. */
+export function hashKey(encoded: string): string {
+  return createHash('md5').update(encoded, 'utf16le').digest('base64').slice(0, 16);
 }

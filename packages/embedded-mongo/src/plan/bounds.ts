@@ -2,6 +2,7 @@ import { Bracket, bracketOf } from '../bson/compare.ts';
 import { isNumeric, MAX_KEY, MIN_KEY, type Regex, toDouble, UNDEFINED, type Value } from '../bson/values.ts';
 import { BINARY, type Ordering } from '../collation/ordering.ts';
 import { bracketEnd, bracketStart, encodeStringPrefix, invert } from '../indexes/key.ts';
+import { hashKey } from '../indexes/key-generator.ts';
 import type { LeafNode } from '../query/node.ts';
 import { literalPrefix } from '../query/regex.ts';
 
@@ -53,6 +54,18 @@ export function boundsOf(leaf: LeafNode, ordering: Ordering = BINARY): Interval[
     default:
       return undefined;
   }
+}
+
+/** Hashes know equality only (manual: core/indexes/index-types/index-hashed). Arrays are not in such an index. */
+export function hashedBoundsOf({ operator, operand, regexes }: LeafNode, ordering: Ordering): Interval[] | undefined {
+  if (operator === 'eq') return [hashedPoint(operand, ordering)];
+  if (operator !== 'in' || (regexes?.length ?? 0) > 0) return undefined;
+  return union((operand as Value[]).map((value) => hashedPoint(value, ordering)));
+}
+
+function hashedPoint(value: Value, ordering: Ordering): Interval {
+  const from = hashKey(ordering.encode(value));
+  return { from, to: successor(from), point: true };
 }
 
 /** An array is found by itself as an element, and by the key of its first element. */

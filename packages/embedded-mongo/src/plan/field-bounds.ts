@@ -1,6 +1,6 @@
 import { arrayIndex } from '../bson/path.ts';
 import type { Index } from '../indexes/index.ts';
-import { boundsOf, EVERYTHING, type Interval, intersect, inverted, TOP } from './bounds.ts';
+import { boundsOf, EVERYTHING, hashedBoundsOf, type Interval, intersect, inverted, TOP } from './bounds.ts';
 import type { Predicate } from './predicates.ts';
 
 /** What the conditions say about the keys of an index. */
@@ -25,7 +25,7 @@ export function fieldBounds(index: Index, predicates: readonly Predicate[]): Fie
     const candidates = predicates.filter(({ path }) => path === field.path);
     if (candidates.length === 0 || !isPlainPath(field.parts)) return EVERYTHING;
     const multikey = index.arrays[at] !== 0;
-    const chosen = multikey ? boundsOfOne(candidates, index, at, used) : boundsOfAll(candidates, index);
+    const chosen = multikey ? boundsOfOne(candidates, index, at, used) : boundsOfAll(candidates, index, field.hashed);
     if (chosen === undefined) return EVERYTHING;
     used.push({ at, group: chosen.group });
     return field.descending ? inverted(chosen.intervals) : chosen.intervals;
@@ -49,10 +49,10 @@ interface Chosen {
 }
 
 /** One value per document: all conditions hold for it. */
-function boundsOfAll(candidates: readonly Predicate[], index: Index): Chosen | undefined {
+function boundsOfAll(candidates: readonly Predicate[], index: Index, hashed = false): Chosen | undefined {
   let intervals: Interval[] | undefined;
   for (const { leaf } of candidates) {
-    const bounds = boundsOf(leaf, index.ordering);
+    const bounds = hashed ? hashedBoundsOf(leaf, index.ordering) : boundsOf(leaf, index.ordering);
     if (bounds === undefined) continue;
     intervals = intervals === undefined ? bounds : intersect(intervals, bounds);
   }

@@ -1,5 +1,5 @@
 import { BsonSymbol, Doc, isNumeric, toDouble, type Value } from '../bson/values.ts';
-import { badValue } from '../errors.ts';
+import { badValue, ErrorCode, MongoError } from '../errors.ts';
 import type { Index } from '../indexes/index.ts';
 import type { Matcher } from '../query/match.ts';
 import type { LeafNode } from '../query/node.ts';
@@ -8,6 +8,7 @@ import type { Interval } from './bounds.ts';
 import { type FieldBounds, fieldBounds } from './field-bounds.ts';
 import { implies } from './implication.ts';
 import { conjuncts, disjunctions, type Predicate } from './predicates.ts';
+import { type WildcardBounds, wildcardBounds } from './wildcard.ts';
 
 export interface SortField {
   readonly path: string;
@@ -18,6 +19,8 @@ export interface IndexPlan {
   readonly kind: 'index';
   readonly index: Index;
   readonly bounds: FieldBounds;
+  /** Of a wildcard index: the field that it stands for in this query. */
+  readonly wildcard?: WildcardBounds | undefined;
   readonly backward: boolean;
   readonly sorted: boolean;
 }
@@ -85,13 +88,14 @@ function hintedPlan(
       'error processing query: planner returned error :: caused by :: hint provided does not correspond to an existing index',
     );
   }
-  return (
-    planIndex(index, matcher, predicates, sort, true) ?? {
-      kind: 'collection',
-      backward: false,
-      sorted: sort.length === 0,
-    }
-  );
+  const plan = planIndex(index, matcher, predicates, sort, true);
+  if (plan === undefined && (index.declaredOnly || index.wildcard !== undefined)) {
+    throw new MongoError(
+      ErrorCode.NoQueryExecutionPlans,
+      'error processing query: planner returned error :: caused by :: No query solutions',
+    );
+  }
+  return plan ?? { kind: 'collection', backward: false, sorted: sort.length === 0 };
 }
 
 function isHinted(index: Index, hint: Value): boolean {
@@ -116,14 +120,31 @@ function planIndex(
   sort: readonly SortField[],
   forced = false,
 ): IndexPlan | undefined {
-  if (index.spec.hidden && !forced) return undefined;
+  if (index.declaredOnly || (index.spec.hidden && !forced)) return undefined;
   const sameOrder = index.ordering.id === ordering.id;
   const predicates = sameOrder ? given : given.filter(({ leaf }) => isIndifferent(leaf));
   if (index.partial !== undefined && !implies(predicates, index.partial.root, ordering)) return undefined;
+  if (index.wildcard !== undefined) return planWildcard(index, predicates, sort, sameOrder);
   const bounds = fieldBounds(index, predicates);
   if (index.spec.sparse && !forced && !requiresField(index, predicates)) return undefined;
   const direction = sameOrder ? sortDirection(index, bounds, sort) : 0;
   return { kind: 'index', index, bounds, backward: direction === -1, sorted: sort.length === 0 || direction !== 0 };
+}
+
+/** A wildcard index lacks the documents without the field: it needs a condition on it, and sorts by it alone. */
+function planWildcard(
+  index: Index,
+  predicates: readonly Predicate[],
+  sort: readonly SortField[],
+  sameOrder: boolean,
+): IndexPlan | undefined {
+  const wildcard = wildcardBounds(index, predicates);
+  if (wildcard === undefined) return undefined;
+  const [first] = sort;
+  const sorts = sameOrder && sort.length === 1 && first?.path === wildcard.path && !wildcard.isMultikey;
+  const descending = index.fields[0]?.descending === true ? -1 : 1;
+  const backward = sorts && first?.direction !== descending;
+  return { kind: 'index', index, bounds: wildcard, wildcard, backward, sorted: sort.length === 0 || sorts };
 }
 
 /** Whether a condition holds for the same values under every collation: strings are neither its operand nor in it. */
@@ -165,6 +186,7 @@ function sortDirection(index: Index, bounds: FieldBounds, sort: readonly SortFie
       at++;
       continue;
     }
+    if (field.hashed) return 0;
     // The least or greatest element decides the place of an array; the index knows all of them.
     if (index.arrays[at] !== 0) return 0;
     const needed = wanted * (field.descending ? -1 : 1);

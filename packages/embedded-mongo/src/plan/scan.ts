@@ -95,6 +95,8 @@ class UnionWalk implements IdSource {
   }
 }
 
+const NONE: readonly IndexPlan[] = [];
+
 /** Delivers the records of a plan, not yet matched. */
 export class Scan {
   recordId = 0;
@@ -104,10 +106,12 @@ export class Scan {
   private readonly entries: Iterator<[number, Doc]> | undefined;
   private readonly pair: (number | Doc)[] = [];
   private detached = false;
+  private used: readonly IndexPlan[];
 
   constructor(collection: Collection, plan: Plan, counters: Counters) {
     this.counters = counters;
     this.records = collection.records;
+    this.used = plan.kind === 'collection' ? [] : plan.kind === 'index' ? [plan] : plan.branches;
     if (plan.kind === 'collection') {
       this.entries = plan.backward
         ? this.records.entriesReversed(undefined, this.pair)
@@ -128,6 +132,8 @@ export class Scan {
       this.recordId = result.value[0];
       return result.value[1];
     }
+    for (const { index } of this.used) index.usage.ops += 1;
+    this.used = NONE;
     const id = this.ids.next();
     if (id === undefined) return undefined;
     this.counters.docsExamined += 1;

@@ -134,6 +134,13 @@ export function parseOperators(path: string, operators: Doc, context: ParseConte
       case '$nin':
         nodes.push(negate(parseOperator(path, '$in', operand, spread, ordering)));
         break;
+      case '$near':
+      case '$nearSphere':
+      case '$geoNear':
+      case '$geoWithin':
+      case '$within':
+      case '$geoIntersects':
+        throw new MongoError(ErrorCode.NotImplemented, `${name} is not supported by this server`);
       default:
         if (!name.startsWith('$')) throw badValue(`unknown operator: ${name}`);
         nodes.push(parseOperator(path, name, operand, spread, ordering));

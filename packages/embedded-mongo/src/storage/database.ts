@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Binary, Doc } from '../bson/values.ts';
 import { ErrorCode, MongoError } from '../errors.ts';
-import type { IndexSpec } from '../indexes/index.ts';
+import type { IndexSpec } from '../indexes/spec.ts';
 import { Blocked, Claims, type Holder, namespaceClaim } from './claims.ts';
 import { Collection } from './collection.ts';
 import { NO_RECORDER, type Recorder } from './recorder.ts';
@@ -111,6 +111,7 @@ const ID_KEY = Doc.of({ _id: 1 });
 const ID_INDEX: IndexSpec = {
   name: '_id_',
   key: ID_KEY,
+  kind: 'ordinary',
   unique: true,
   sparse: false,
   partialFilter: undefined,

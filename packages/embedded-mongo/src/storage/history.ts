@@ -1,6 +1,6 @@
 import { encodeDocument } from '../bson/encode.ts';
 import type { Binary, Doc } from '../bson/values.ts';
-import type { IndexSpec } from '../indexes/index.ts';
+import type { IndexSpec } from '../indexes/spec.ts';
 import type { Clock } from '../server/clock.ts';
 import type { Collection } from './collection.ts';
 import type { RetryEntry } from './operations.ts';

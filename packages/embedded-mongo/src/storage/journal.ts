@@ -1,6 +1,6 @@
 import { closeSync, fdatasync, fsyncSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import type { Doc } from '../bson/values.ts';
-import type { IndexSpec } from '../indexes/index.ts';
+import type { IndexSpec } from '../indexes/spec.ts';
 import type { Clock } from '../server/clock.ts';
 import type { Collection } from './collection.ts';
 import { FILE_HEADER_BYTES, fileHeader, frame } from './journal-file.ts';

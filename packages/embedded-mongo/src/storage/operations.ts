@@ -1,8 +1,7 @@
 import { decodeDocument } from '../bson/decode.ts';
 import { BsonWriter, encodeDocument } from '../bson/encode.ts';
 import { Binary, Doc } from '../bson/values.ts';
-import { parseIndexSpec } from '../commands/indexes.ts';
-import type { IndexSpec } from '../indexes/index.ts';
+import { type IndexSpec, parseIndexSpec } from '../indexes/spec.ts';
 import type { Collection } from './collection.ts';
 import type { Store } from './database.ts';
 import type { History } from './history.ts';

@@ -1,5 +1,5 @@
 import type { Doc } from '../bson/values.ts';
-import type { IndexSpec } from '../indexes/index.ts';
+import type { IndexSpec } from '../indexes/spec.ts';
 import type { Clock } from '../server/clock.ts';
 import type { Collection } from './collection.ts';
 import type { RetryEntry } from './operations.ts';

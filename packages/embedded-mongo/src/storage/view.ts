@@ -1,6 +1,7 @@
 import type { Doc } from '../bson/values.ts';
 import { ErrorCode, MongoError, TRANSIENT, writeConflict } from '../errors.ts';
-import type { Index, IndexSpec } from '../indexes/index.ts';
+import type { Index } from '../indexes/index.ts';
+import type { IndexSpec } from '../indexes/spec.ts';
 import { namespaceClaim, recordClaim } from './claims.ts';
 import { Collection, type IndexChange } from './collection.ts';
 import { type CollectionUser, checkNamespace, Store } from './database.ts';
