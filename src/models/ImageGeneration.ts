@@ -13,6 +13,7 @@ import {
   needsSourceImage,
 } from '../domain/generation.ts';
 import { GENERATION_STATUSES, type GenerationStatus } from '../domain/lifecycle.ts';
+import { recountChanges } from './plugins/recountChanges.ts';
 import { type SoftDeletable, softDelete } from './plugins/softDelete.ts';
 
 /** A finished picture; `size` in bytes, width and height in pixels. */
@@ -44,6 +45,12 @@ export interface GenerationCharge {
   id: Types.ObjectId;
   credits: number;
   period: number;
+}
+
+/** Which run of the rollups took this state up, and whether the rollups hold it. Every change of the generation removes it. */
+export interface Counted {
+  run: Types.ObjectId;
+  done?: true;
 }
 
 /** What a generation that has come to its end still owes to its user's account. */
@@ -81,6 +88,8 @@ export interface ImageGeneration extends SoftDeletable {
   lease?: Lease;
   attempts: number;
   owes?: Obligation;
+  /** Absent until a rollup has seen the generation as it is now. */
+  counted?: Counted;
   createdAt: Date;
   updatedAt: Date;
 }
@@ -127,6 +136,14 @@ const chargeSchema = new Schema<GenerationCharge>(
   },
   { _id: false },
 );
+
+const countedSchema = new Schema<Counted>(
+  { run: { type: Schema.Types.ObjectId, required: true }, done: { type: Boolean } },
+  { _id: false },
+);
+
+/** The generations of which the rollups do not hold the latest state; its size follows what changed since the last run. */
+export const UNCOUNTED_INDEX = 'uncounted';
 
 export function imageGenerationSchema(clock: Clock): Schema<ImageGeneration, ImageGenerationModelType> {
   const schema = new Schema<ImageGeneration, ImageGenerationModelType>(
@@ -176,10 +193,12 @@ export function imageGenerationSchema(clock: Clock): Schema<ImageGeneration, Ima
       lease: { type: leaseSchema },
       attempts: { type: Number, default: 0, min: 0, required: true },
       owes: { type: String, enum: OBLIGATIONS },
+      counted: { type: countedSchema },
     },
     { collection: 'imagegenerations', minimize: false, timestamps: { currentTime: () => clock.now() } },
   );
   schema.plugin(softDelete);
+  schema.plugin(recountChanges);
   const kept = { partialFilterExpression: { isDeleted: false } };
   schema.index({ userId: 1, createdAt: -1, _id: -1 }, kept);
   schema.index({ userId: 1, status: 1, createdAt: -1, _id: -1 }, kept);
@@ -189,6 +208,10 @@ export function imageGenerationSchema(clock: Clock): Schema<ImageGeneration, Ima
   schema.index({ 'lease.expiresAt': 1 }, { sparse: true });
   schema.index({ 'lease.attemptStartedAt': 1 }, { sparse: true });
   schema.index({ owes: 1 }, { sparse: true });
+  schema.index(
+    { userId: 1, createdAt: 1, _id: 1 },
+    { name: UNCOUNTED_INDEX, partialFilterExpression: { 'counted.done': null } },
+  );
   return schema;
 }
 

@@ -115,7 +115,10 @@ export async function cancelGeneration(
 ): Promise<ImageGeneration> {
   const cancelled = await generationsOf(store).findOneAndUpdate(
     { _id: id, userId, isDeleted: false, status: { $in: sourcesOf('cancelled') } },
-    [{ $set: { status: 'cancelled', ...owedRefund(), updatedAt: store.clock.now() } }, { $unset: 'availableAt' }],
+    [
+      { $set: { status: 'cancelled', ...owedRefund(), updatedAt: store.clock.now() } },
+      { $unset: ['availableAt', 'counted'] },
+    ],
     { returnDocument: 'after' },
   );
   if (cancelled) return cancelled;
@@ -147,7 +150,7 @@ export async function deleteGeneration(
           owes: { $cond: [pending, owedRefund().owes, '$owes'] },
         },
       },
-      { $unset: 'availableAt' },
+      { $unset: ['availableAt', 'counted'] },
     ],
     { returnDocument: 'after' },
   );

@@ -33,7 +33,7 @@ export async function claimGeneration(store: Store, { workerId, leaseSeconds, ty
     {
       $set: { status: 'processing', lease, startedAt: now, updatedAt: now },
       $inc: { attempts: 1 },
-      $unset: { availableAt: 1 },
+      $unset: { availableAt: 1, counted: 1 },
     },
     { sort: { availableAt: 1, _id: 1 }, returnDocument: 'after' },
   );
@@ -105,7 +105,7 @@ export async function completeGeneration(
             owes: 'delivery',
           },
         },
-        { $unset: 'lease' },
+        { $unset: ['lease', 'counted'] },
       ],
       { returnDocument: 'after' },
     ),
@@ -144,7 +144,7 @@ export async function releaseLease(store: Store, id: Types.ObjectId, token: stri
   const now = store.clock.now();
   const released = await generationsOf(store).findOneAndUpdate(underLease(store, id, token), [
     { $set: { status: 'pending', availableAt: now, updatedAt: now, attempts: { $subtract: ['$attempts', 1] } } },
-    { $unset: ['lease', 'startedAt'] },
+    { $unset: ['lease', 'startedAt', 'counted'] },
   ]);
   await leased(store, id, released);
 }
@@ -200,7 +200,7 @@ function failed(now: Date, errorMessage: string) {
         ...owedRefund(),
       },
     },
-    { $unset: 'lease' },
+    { $unset: ['lease', 'counted'] },
   ];
 }
 
@@ -217,7 +217,7 @@ function attemptEnded(now: Date, errorMessage: string) {
         updatedAt: now,
       },
     },
-    { $unset: 'lease' },
+    { $unset: ['lease', 'counted'] },
   ];
 }
 
