@@ -27,7 +27,7 @@ export interface SeedHistory {
     | 'entrySequence'
     | 'createdAt'
   >;
-  subscription: Omit<Subscription, 'createdAt' | 'updatedAt' | 'isDeleted'> | null;
+  subscription: Omit<Subscription, 'createdAt' | 'updatedAt' | 'isDeleted' | 'revision'> | null;
   generations: Omit<ImageGeneration, 'isDeleted'>[];
   ledger: LedgerEntry[];
 }

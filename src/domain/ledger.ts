@@ -6,10 +6,14 @@ export const LEDGER_KINDS = ['charge', 'refund', 'reset', 'grant'] as const;
 export type LedgerKind = (typeof LEDGER_KINDS)[number];
 
 /**
- * What may be posted to an account: the kinds of the ledger, and a delivery, which counts finished images and moves no
- * credits.
+ * What may be posted to an account: the kinds of the ledger, and what moves no credits: a delivery counts finished images,
+ * the others change the account itself.
  */
-export type PostingKind = LedgerKind | 'delivery';
+export type PostingKind = LedgerKind | 'delivery' | 'terms' | 'deletion' | 'restoration';
+
+export function isLedgerKind(kind: PostingKind): kind is LedgerKind {
+  return LEDGER_KINDS.some((known) => known === kind);
+}
 
 /** How long a settled key stays with its account, in milliseconds: longer than any request may live. */
 export const KEY_RETENTION_MS = 120_000;

@@ -16,8 +16,10 @@ export interface QuotaAccount {
   monthlyUsage: number;
   grantedCredits: number;
   quotaResetDate: Date;
-  /** The instant from which this account's months count. */
+  /** The instant from which this account's months count while nothing is paid for. */
   quotaAnchor: Date;
+  /** The end of the period that is paid for, from which they count until there is news of the next one. */
+  paidAnchor?: Date | null;
 }
 
 /**
@@ -33,6 +35,6 @@ export function quotaOf(account: QuotaAccount, now: Date): Quota {
     limit,
     used,
     remaining: Math.max(0, limit - used),
-    resetsAt: over ? periodAt(account.quotaAnchor, now).end : account.quotaResetDate,
+    resetsAt: over ? periodAt(account.paidAnchor ?? account.quotaAnchor, now).end : account.quotaResetDate,
   };
 }

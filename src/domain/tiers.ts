@@ -1,3 +1,5 @@
+import { ValidationFailedError } from './errors.ts';
+
 /** What a user pays for, in ascending order of worth. */
 export const SUBSCRIPTION_TIERS = ['free', 'plus', 'pro'] as const;
 
@@ -9,3 +11,14 @@ export const SUBSCRIPTION_QUOTAS: Readonly<Record<SubscriptionTier, number>> = O
   plus: 100,
   pro: 1000,
 });
+
+/** @throws {ValidationFailedError} unless it is a tier */
+export function assertTier(tier: string): asserts tier is SubscriptionTier {
+  if (SUBSCRIPTION_TIERS.some((known) => known === tier)) return;
+  throw new ValidationFailedError([{ path: 'tier', message: `Give one of ${SUBSCRIPTION_TIERS.join(', ')}` }]);
+}
+
+/** Whether `to` is worth more than `from`. */
+export function isHigherTier(from: SubscriptionTier, to: SubscriptionTier): boolean {
+  return SUBSCRIPTION_TIERS.indexOf(to) > SUBSCRIPTION_TIERS.indexOf(from);
+}

@@ -1,5 +1,4 @@
 import { type Connection, type Model, Schema, type Types } from 'mongoose';
-import type { Clock } from '../domain/clock.ts';
 import {
   ASPECT_RATIOS,
   type AspectRatio,
@@ -13,8 +12,16 @@ import {
   needsSourceImage,
 } from '../domain/generation.ts';
 import { GENERATION_STATUSES, type GenerationStatus } from '../domain/lifecycle.ts';
+import {
+  type GenerationMethods,
+  type GenerationStatics,
+  generationMethods,
+  generationStatics,
+} from './methods/generation.ts';
 import { recountChanges } from './plugins/recountChanges.ts';
 import { type SoftDeletable, softDelete } from './plugins/softDelete.ts';
+import type { OpenAct } from './statements/acts.ts';
+import type { Store } from './store.ts';
 
 /** A finished picture; `size` in bytes, width and height in pixels. */
 export interface OutputImage {
@@ -90,11 +97,12 @@ export interface ImageGeneration extends SoftDeletable {
   owes?: Obligation;
   /** Absent until a rollup has seen the generation as it is now. */
   counted?: Counted;
+  openActs?: OpenAct[];
   createdAt: Date;
   updatedAt: Date;
 }
 
-export type ImageGenerationModelType = Model<ImageGeneration>;
+export type ImageGenerationModelType = Model<ImageGeneration, object, GenerationMethods> & GenerationStatics;
 
 const {
   minCount,
@@ -145,8 +153,11 @@ const countedSchema = new Schema<Counted>(
 /** The generations of which the rollups do not hold the latest state; its size follows what changed since the last run. */
 export const UNCOUNTED_INDEX = 'uncounted';
 
-export function imageGenerationSchema(clock: Clock): Schema<ImageGeneration, ImageGenerationModelType> {
-  const schema = new Schema<ImageGeneration, ImageGenerationModelType>(
+export function imageGenerationSchema(
+  store: Store,
+): Schema<ImageGeneration, ImageGenerationModelType, GenerationMethods> {
+  const { clock } = store;
+  const schema = new Schema<ImageGeneration, ImageGenerationModelType, GenerationMethods>(
     {
       userId: { type: Schema.Types.ObjectId, ref: 'User', required: true },
       type: { type: String, enum: IMAGE_GENERATION_TYPES, required: true },
@@ -194,11 +205,18 @@ export function imageGenerationSchema(clock: Clock): Schema<ImageGeneration, Ima
       attempts: { type: Number, default: 0, min: 0, required: true },
       owes: { type: String, enum: OBLIGATIONS },
       counted: { type: countedSchema },
+      openActs: { type: Schema.Types.Mixed },
     },
     { collection: 'imagegenerations', minimize: false, timestamps: { currentTime: () => clock.now() } },
   );
   schema.plugin(softDelete);
   schema.plugin(recountChanges);
+  schema.method(generationMethods(store));
+  schema.static({ ...generationStatics(store) });
+  schema.pre('validate', function holdImagesToCount() {
+    if (this.outputImages.length > this.count)
+      this.invalidate('outputImages', 'There are more pictures than asked for');
+  });
   const kept = { partialFilterExpression: { isDeleted: false } };
   schema.index({ userId: 1, createdAt: -1, _id: -1 }, kept);
   schema.index({ userId: 1, status: 1, createdAt: -1, _id: -1 }, kept);
@@ -206,15 +224,16 @@ export function imageGenerationSchema(clock: Clock): Schema<ImageGeneration, Ima
   // The queue, the leases and the debts hold only what is under way: their size does not follow the history.
   schema.index({ availableAt: 1, _id: 1 }, { sparse: true });
   schema.index({ 'lease.expiresAt': 1 }, { sparse: true });
-  schema.index({ 'lease.attemptStartedAt': 1 }, { sparse: true });
+  schema.index({ startedAt: 1 }, { partialFilterExpression: { status: 'processing' } });
   schema.index({ owes: 1 }, { sparse: true });
   schema.index(
     { userId: 1, createdAt: 1, _id: 1 },
     { name: UNCOUNTED_INDEX, partialFilterExpression: { 'counted.done': null } },
   );
+  schema.index({ 'openActs.at': 1 }, { sparse: true });
   return schema;
 }
 
-export function registerImageGeneration(connection: Connection, clock: Clock): ImageGenerationModelType {
-  return connection.model<ImageGeneration, ImageGenerationModelType>('ImageGeneration', imageGenerationSchema(clock));
+export function registerImageGeneration(connection: Connection, store: Store): ImageGenerationModelType {
+  return connection.model<ImageGeneration, ImageGenerationModelType>('ImageGeneration', imageGenerationSchema(store));
 }

@@ -1,8 +1,15 @@
 import { type Connection, type Model, Schema, type Types } from 'mongoose';
-import type { Clock } from '../domain/clock.ts';
 import { LIVE_STATUSES, SUBSCRIPTION_STATUSES, type SubscriptionStatus } from '../domain/subscription.ts';
 import { SUBSCRIPTION_TIERS, type SubscriptionTier } from '../domain/tiers.ts';
+import {
+  type SubscriptionMethods,
+  type SubscriptionStatics,
+  subscriptionMethods,
+  subscriptionStatics,
+} from './methods/subscription.ts';
 import { type SoftDeletable, softDelete } from './plugins/softDelete.ts';
+import type { OpenAct } from './statements/acts.ts';
+import type { Store } from './store.ts';
 
 export interface Subscription extends SoftDeletable {
   _id: Types.ObjectId;
@@ -17,14 +24,22 @@ export interface Subscription extends SoftDeletable {
   trialEnd?: Date;
   cancelAtPeriodEnd: boolean;
   metadata: Record<string, unknown>;
+  /** The tier from the end of the paid period on. */
+  pendingTier?: SubscriptionTier;
+  /** Counts the writes that may change what the user is entitled to. */
+  revision: number;
+  /** Since when the user's account does not know of the latest such write. */
+  unapplied?: Date;
+  openActs?: OpenAct[];
   createdAt: Date;
   updatedAt: Date;
 }
 
-export type SubscriptionModelType = Model<Subscription>;
+export type SubscriptionModelType = Model<Subscription, object, SubscriptionMethods> & SubscriptionStatics;
 
-export function subscriptionSchema(clock: Clock): Schema<Subscription, SubscriptionModelType> {
-  const schema = new Schema<Subscription, SubscriptionModelType>(
+export function subscriptionSchema(store: Store): Schema<Subscription, SubscriptionModelType, SubscriptionMethods> {
+  const { clock } = store;
+  const schema = new Schema<Subscription, SubscriptionModelType, SubscriptionMethods>(
     {
       userId: { type: Schema.Types.ObjectId, ref: 'User', required: true },
       tier: { type: String, enum: SUBSCRIPTION_TIERS, required: true },
@@ -37,10 +52,16 @@ export function subscriptionSchema(clock: Clock): Schema<Subscription, Subscript
       trialEnd: { type: Date },
       cancelAtPeriodEnd: { type: Boolean, default: false, required: true },
       metadata: { type: Schema.Types.Mixed, default: () => ({}) },
+      pendingTier: { type: String, enum: SUBSCRIPTION_TIERS },
+      revision: { type: Number, default: 1, required: true },
+      unapplied: { type: Date },
+      openActs: { type: Schema.Types.Mixed },
     },
     { collection: 'subscriptions', minimize: false, timestamps: { currentTime: () => clock.now() } },
   );
   schema.plugin(softDelete);
+  schema.method(subscriptionMethods(store));
+  schema.static({ ...subscriptionStatics(store) });
   schema.index(
     { userId: 1 },
     {
@@ -54,9 +75,12 @@ export function subscriptionSchema(clock: Clock): Schema<Subscription, Subscript
   schema.index({ stripeCustomerId: 1 }, { sparse: true });
   schema.index({ tier: 1, createdAt: -1 });
   schema.index({ status: 1, currentPeriodEnd: 1 });
+  // What a crash left between a subscription and what has to follow it.
+  schema.index({ unapplied: 1 }, { sparse: true });
+  schema.index({ 'openActs.at': 1 }, { sparse: true });
   return schema;
 }
 
-export function registerSubscription(connection: Connection, clock: Clock): SubscriptionModelType {
-  return connection.model<Subscription, SubscriptionModelType>('Subscription', subscriptionSchema(clock));
+export function registerSubscription(connection: Connection, store: Store): SubscriptionModelType {
+  return connection.model<Subscription, SubscriptionModelType>('Subscription', subscriptionSchema(store));
 }

@@ -1,5 +1,6 @@
 import { type Connection, type Model, Schema, type Types } from 'mongoose';
-import type { Clock } from '../domain/clock.ts';
+import type { QuotaAlertLevel } from '../domain/alerts.ts';
+import type { Act } from '../domain/audit.ts';
 import {
   ASPECT_RATIOS,
   type AspectRatio,
@@ -9,10 +10,14 @@ import {
 } from '../domain/generation.ts';
 import type { PostingKind } from '../domain/ledger.ts';
 import { periodAt } from '../domain/periods.ts';
+import { LIVE_STATUSES } from '../domain/subscription.ts';
 import { SUBSCRIPTION_TIERS, type SubscriptionTier } from '../domain/tiers.ts';
 import type { ImageGeneration } from './ImageGeneration.ts';
 import type { EntryFields } from './LedgerEntry.ts';
+import { type UserMethods, type UserStatics, userMethods, userStatics } from './methods/user.ts';
 import { type SoftDeletable, softDelete } from './plugins/softDelete.ts';
+import type { TermsVersion } from './statements/posting.ts';
+import type { Store } from './store.ts';
 
 export const THEMES = ['system', 'light', 'dark'] as const;
 
@@ -42,6 +47,10 @@ export interface OpenEntry extends EntryFields {
   sequence?: number;
   /** The generation that this charge paid for, whole, so that a crash after the charge cannot lose it. */
   generation?: ImageGeneration;
+  /** What the audit trail will say of it. */
+  act?: Act;
+  /** Percent of the period's credits that this charge was the first to reach. */
+  alert?: QuotaAlertLevel;
   /** When ledger and generation were seen to hold this entry. */
   settledAt?: Date;
 }
@@ -59,13 +68,19 @@ export interface User extends SoftDeletable {
   quotaResetDate: Date;
   preferences: UserPreferences;
   settings: UserSettings;
-  /** The instant from which months count: sign-up, or the paid subscription's own anchor. */
+  /** The instant from which months count while nothing is paid for: sign-up. */
   quotaAnchor: Date;
+  /** The end of the period that is paid for, from which months count until there is news of the next one; null without any. */
+  paidAnchor?: Date | null;
+  /** Version of the subscription's terms that this account has. */
+  followed?: TermsVersion;
   periodStart: Date;
   /** Counts resets, from 1. */
   periodNumber: number;
   /** Credits granted on top of the tier's quota, until the next reset. */
   grantedCredits: number;
+  /** The highest alert level that this period's usage has reached, or 0. */
+  quotaAlert: number;
   /** Sequence of the newest ledger entry. */
   entrySequence: number;
   openEntries: Record<string, OpenEntry>;
@@ -77,10 +92,11 @@ export interface User extends SoftDeletable {
   updatedAt: Date;
 }
 
-export type UserModelType = Model<User>;
+export type UserModelType = Model<User, object, UserMethods> & UserStatics;
 
-export function userSchema(clock: Clock): Schema<User, UserModelType> {
-  const schema = new Schema<User, UserModelType>(
+export function userSchema(store: Store): Schema<User, UserModelType, UserMethods> {
+  const { clock } = store;
+  const schema = new Schema<User, UserModelType, UserMethods>(
     {
       clerkUserId: { type: String, required: true, maxlength: 255, immutable: true },
       // A session token may know neither address nor name; they follow from Clerk.
@@ -115,8 +131,11 @@ export function userSchema(clock: Clock): Schema<User, UserModelType> {
           return periodAt(this.quotaAnchor, clock.now()).end;
         },
       },
+      paidAnchor: { type: Date },
+      followed: { type: new Schema<TermsVersion>({ created: Date, revision: Number }, { _id: false }) },
       periodNumber: { type: Number, default: 1, required: true },
       grantedCredits: { type: Number, default: 0, min: 0, required: true },
+      quotaAlert: { type: Number, default: 0, required: true },
       entrySequence: { type: Number, default: 0, required: true },
       openEntries: { type: Schema.Types.Mixed, default: () => ({}), required: true },
       sweepAt: { type: Date },
@@ -125,6 +144,15 @@ export function userSchema(clock: Clock): Schema<User, UserModelType> {
     { collection: 'users', minimize: false, timestamps: { currentTime: () => clock.now() } },
   );
   schema.plugin(softDelete);
+  schema.method(userMethods(store));
+  schema.static({ ...userStatics(store) });
+  schema.virtual('subscription', {
+    ref: 'Subscription',
+    localField: '_id',
+    foreignField: 'userId',
+    justOne: true,
+    match: { status: { $in: [...LIVE_STATUSES] } },
+  });
   // A deleted user's Clerk id stays taken: signing up again restores the account and never starts a fresh one.
   schema.index({ clerkUserId: 1 }, { unique: true });
   schema.index({ email: 1 });
@@ -134,6 +162,6 @@ export function userSchema(clock: Clock): Schema<User, UserModelType> {
   return schema;
 }
 
-export function registerUser(connection: Connection, clock: Clock): UserModelType {
-  return connection.model<User, UserModelType>('User', userSchema(clock));
+export function registerUser(connection: Connection, store: Store): UserModelType {
+  return connection.model<User, UserModelType>('User', userSchema(store));
 }

@@ -1,6 +1,9 @@
-import type { Collection } from 'mongoose';
+import type { Collection, Types } from 'mongoose';
+import type { AuditEntry } from './AuditEntry.ts';
 import type { ImageGeneration } from './ImageGeneration.ts';
 import type { LedgerEntry } from './LedgerEntry.ts';
+import type { Subscription } from './Subscription.ts';
+import type { OpenAct } from './statements/acts.ts';
 import type { Store } from './store.ts';
 import type { User } from './User.ts';
 
@@ -16,3 +19,20 @@ export const generationsOf = ({ models: { ImageGeneration } }: Store): Collectio
 
 export const ledgerOf = ({ models: { LedgerEntry } }: Store): Collection<LedgerEntry> =>
   LedgerEntry.db.collection<LedgerEntry>(LedgerEntry.collection.collectionName);
+
+export const auditOf = ({ models: { AuditEntry } }: Store): Collection<AuditEntry> =>
+  AuditEntry.db.collection<AuditEntry>(AuditEntry.collection.collectionName);
+
+export const subscriptionsOf = ({ models: { Subscription } }: Store): Collection<Subscription> =>
+  Subscription.db.collection<Subscription>(Subscription.collection.collectionName);
+
+export type ActHolderModel = 'ImageGeneration' | 'Subscription';
+
+/** Documents that hold acts for the audit trail until it has them. */
+export const actHoldersOf = ({ models }: Store, name: ActHolderModel): Collection<ActHolder> =>
+  models[name].db.collection<ActHolder>(models[name].collection.collectionName);
+
+interface ActHolder {
+  _id: Types.ObjectId;
+  openActs?: OpenAct[];
+}

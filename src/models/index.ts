@@ -1,8 +1,10 @@
 import mongoose, { type Connection } from 'mongoose';
 import { type Clock, systemClock } from '../domain/clock.ts';
+import { type AuditEntryModelType, registerAuditEntry } from './AuditEntry.ts';
 import { type ImageGenerationModelType, registerImageGeneration } from './ImageGeneration.ts';
 import { type LedgerEntryModelType, registerLedgerEntry } from './LedgerEntry.ts';
 import { registerSubscription, type SubscriptionModelType } from './Subscription.ts';
+import type { Store } from './store.ts';
 import { registerUser, type UserModelType } from './User.ts';
 
 export interface Models {
@@ -10,16 +12,25 @@ export interface Models {
   Subscription: SubscriptionModelType;
   ImageGeneration: ImageGenerationModelType;
   LedgerEntry: LedgerEntryModelType;
+  AuditEntry: AuditEntryModelType;
 }
 
 /** Registers every model on `connection`. Their defaults and time stamps follow `clock`. */
 export function createModels(connection: Connection, clock: Clock): Models {
-  return {
-    User: registerUser(connection, clock),
-    Subscription: registerSubscription(connection, clock),
-    ImageGeneration: registerImageGeneration(connection, clock),
-    LedgerEntry: registerLedgerEntry(connection),
+  const store: Store = {
+    clock,
+    get models() {
+      return models;
+    },
   };
+  const models: Models = {
+    User: registerUser(connection, store),
+    Subscription: registerSubscription(connection, store),
+    ImageGeneration: registerImageGeneration(connection, store),
+    LedgerEntry: registerLedgerEntry(connection),
+    AuditEntry: registerAuditEntry(connection),
+  };
+  return models;
 }
 
 /** The models on Mongoose's default connection, which `connectDB` opens. */
@@ -30,8 +41,10 @@ export const {
   Subscription: SubscriptionModel,
   ImageGeneration: ImageGenerationModel,
   LedgerEntry: LedgerEntryModel,
+  AuditEntry: AuditEntryModel,
 } = defaultModels;
 
+export type { AuditEntry } from './AuditEntry.ts';
 export type { ImageGeneration, OutputImage } from './ImageGeneration.ts';
 export type { LedgerEntry } from './LedgerEntry.ts';
 export type { Subscription } from './Subscription.ts';

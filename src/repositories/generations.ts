@@ -1,9 +1,12 @@
 import type { Types } from 'mongoose';
+import type { Actor } from '../domain/audit.ts';
 import { ArtifexError } from '../domain/errors.ts';
 import type { ImageGenerationType } from '../domain/generation.ts';
 import { type GenerationStatus, sourcesOf } from '../domain/lifecycle.ts';
 import { generationsOf } from '../models/collections.ts';
 import type { ImageGeneration } from '../models/ImageGeneration.ts';
+import { owedRefund } from '../models/statements/moves.ts';
+import { deletedGeneration } from '../models/statements/visibility.ts';
 import type { Store } from '../models/store.ts';
 import { isDuplicateKey } from './duplicateKey.ts';
 
@@ -135,33 +138,16 @@ export async function deleteGeneration(
   store: Store,
   userId: Types.ObjectId,
   id: Types.ObjectId,
+  actor: Actor,
 ): Promise<ImageGeneration> {
-  const now = store.clock.now();
-  const pending = { $eq: ['$status', 'pending'] };
   const deleted = await generationsOf(store).findOneAndUpdate(
     { _id: id, userId, isDeleted: false, status: { $ne: 'processing' } },
-    [
-      {
-        $set: {
-          isDeleted: true,
-          deletedAt: now,
-          updatedAt: now,
-          status: { $cond: [pending, 'cancelled', '$status'] },
-          owes: { $cond: [pending, owedRefund().owes, '$owes'] },
-        },
-      },
-      { $unset: ['availableAt', 'counted'] },
-    ],
+    deletedGeneration({ action: 'generation.deleted', actor }, store.clock.now()),
     { returnDocument: 'after' },
   );
   if (deleted) return deleted;
   await getGeneration(store, userId, id);
   throw new ArtifexError('invalid_transition', 'This generation is being processed; delete it when it has ended.');
-}
-
-/** Whoever has paid is owed a refund when a generation ends without pictures. */
-export function owedRefund() {
-  return { owes: { $cond: [{ $eq: [{ $type: '$charge' }, 'missing'] }, '$$REMOVE', 'refund'] } };
 }
 
 export function generationNotFound(): ArtifexError {

@@ -4,8 +4,9 @@ import { GENERATION_LIMITS, type ImageGenerationType } from '../domain/generatio
 import { CLOCK_TOLERANCE_MS } from '../domain/ledger.ts';
 import { generationsOf } from '../models/collections.ts';
 import type { ImageGeneration, OutputImage } from '../models/ImageGeneration.ts';
+import { begun, completed, failed, owedRefund } from '../models/statements/moves.ts';
 import type { Store } from '../models/store.ts';
-import { generationNotFound, owedRefund } from './generations.ts';
+import { generationNotFound } from './generations.ts';
 
 /** The worker's side of a generation. A worker acts under the token of its lease; a lease that has ended moves nothing. */
 export interface Claim {
@@ -30,11 +31,7 @@ export async function claimGeneration(store: Store, { workerId, leaseSeconds, ty
   };
   const claimed = await generationsOf(store).findOneAndUpdate(
     { availableAt: { $exists: true }, status: 'pending', ...(types && { type: { $in: [...types] } }) },
-    {
-      $set: { status: 'processing', lease, startedAt: now, updatedAt: now },
-      $inc: { attempts: 1 },
-      $unset: { availableAt: 1, counted: 1 },
-    },
+    begun(now, lease),
     { sort: { availableAt: 1, _id: 1 }, returnDocument: 'after' },
   );
   return claimed && { ...claimed, lease };
@@ -85,30 +82,13 @@ export async function completeGeneration(
   store: Store,
   id: Types.ObjectId,
   token: string,
-  { outputImages, processingTime }: { outputImages: OutputImage[]; processingTime?: number | undefined },
+  result: { outputImages: OutputImage[]; processingTime?: number | undefined },
 ): Promise<ImageGeneration> {
-  const now = store.clock.now();
-  const age = { $divide: [{ $subtract: [now, '$lease.attemptStartedAt'] }, 1000] };
+  const completion = completed(store.clock.now(), result);
   return leased(
     store,
     id,
-    await generationsOf(store).findOneAndUpdate(
-      underLease(store, id, token),
-      [
-        {
-          $set: {
-            status: 'completed',
-            outputImages: { $literal: outputImages },
-            processingTime: processingTime ?? age,
-            completedAt: now,
-            updatedAt: now,
-            owes: 'delivery',
-          },
-        },
-        { $unset: ['lease', 'counted'] },
-      ],
-      { returnDocument: 'after' },
-    ),
+    await generationsOf(store).findOneAndUpdate(underLease(store, id, token), completion, { returnDocument: 'after' }),
   );
 }
 
@@ -160,12 +140,13 @@ export async function endStalledAttempts(store: Store): Promise<number> {
   const maxAge = GENERATION_LIMITS.maxAttemptSeconds;
   // A lease beyond the longest that can be had now is of a clock that has been set back since.
   const longestLease = secondsFrom(now, GENERATION_LIMITS.maxLeaseSeconds + CLOCK_TOLERANCE_MS / 1000);
-  const oldAge = { $add: ['$lease.attemptStartedAt', maxAge * 1000] };
+  const oldAge = { $add: ['$startedAt', maxAge * 1000] };
+  const isUnleased = { $eq: [{ $type: '$lease' }, 'missing'] };
   const hung = await generationsOf(store).updateMany(
     {
-      'lease.attemptStartedAt': { $lte: secondsFrom(now, -maxAge) },
+      startedAt: { $lte: secondsFrom(now, -maxAge) },
       status: 'processing',
-      $expr: { $gte: ['$lease.expiresAt', oldAge] },
+      $expr: { $or: [isUnleased, { $gte: ['$lease.expiresAt', oldAge] }] },
     },
     failed(now, 'The attempt took too long and was given up.'),
   );
@@ -182,26 +163,6 @@ export function owingGenerations(store: Store, limit: number): Promise<ImageGene
     .find({ owes: { $in: ['refund', 'delivery'] } })
     .limit(limit)
     .toArray();
-}
-
-/** The generation if it still owes something, deleted or not. */
-export function findOwing(store: Store, id: Types.ObjectId): Promise<ImageGeneration | null> {
-  return generationsOf(store).findOne({ _id: id, owes: { $exists: true } });
-}
-
-function failed(now: Date, errorMessage: string) {
-  return [
-    {
-      $set: {
-        status: 'failed',
-        errorMessage: { $literal: errorMessage },
-        failedAt: now,
-        updatedAt: now,
-        ...owedRefund(),
-      },
-    },
-    { $unset: ['lease', 'counted'] },
-  ];
 }
 
 function attemptEnded(now: Date, errorMessage: string) {

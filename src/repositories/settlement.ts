@@ -1,8 +1,10 @@
 import type { Types } from 'mongoose';
-import { CLOCK_TOLERANCE_MS, KEY_RETENTION_MS, type LedgerKind } from '../domain/ledger.ts';
-import { generationsOf, ledgerOf, usersOf } from '../models/collections.ts';
-import type { ImageGeneration } from '../models/ImageGeneration.ts';
+import { CLOCK_TOLERANCE_MS, isLedgerKind, KEY_RETENTION_MS } from '../domain/ledger.ts';
+import type { AuditEntry } from '../models/AuditEntry.ts';
+import { auditOf, generationsOf, ledgerOf, usersOf } from '../models/collections.ts';
+import type { GenerationCharge, ImageGeneration } from '../models/ImageGeneration.ts';
 import type { LedgerEntry } from '../models/LedgerEntry.ts';
+import { ONCE_ONLY } from '../models/statements/posting.ts';
 import type { Store } from '../models/store.ts';
 import type { OpenEntry, User } from '../models/User.ts';
 import { insertMissing } from './duplicateKey.ts';
@@ -14,7 +16,7 @@ type Owned = { userId: Types.ObjectId; entry: OpenEntry };
 export const SETTLEMENT_BATCH = 100;
 
 /**
- * Settles the accounts: brings generations and ledger up to their open entries, then closes those entries. Every step may be
+ * Settles the accounts: brings generations, ledger and audit trail up to their open entries, then closes those entries. Every step may be
  * repeated, run by many processes at once, or be cut off anywhere; the next settlement goes on from there.
  *
  * A charge is thereby carried forward, never back: the generation that it paid for is recorded even if the process that took
@@ -29,7 +31,9 @@ export async function settle(store: Store, userIds: readonly Types.ObjectId[]): 
     .toArray();
   const open = holders.flatMap(openEntriesOf);
   await recordGenerations(store, open);
+  await attachCharges(store, open);
   await recordLedger(store, open);
+  await recordActs(store, open);
   await releaseObligations(store, open);
   await closeEntries(store, holders, open);
   return open.length;
@@ -68,6 +72,40 @@ async function recordGenerations(store: Store, open: Owned[]): Promise<void> {
   await insertMissing(() => generationsOf(store).insertMany(paid, { ordered: false }));
 }
 
+/**
+ * A generation that was recorded before it was paid now knows its charge: it may be claimed while it waits, and is owed a
+ * refund where it has failed or was cancelled meanwhile.
+ */
+async function attachCharges(store: Store, open: Owned[]): Promise<void> {
+  const now = store.clock.now();
+  const updates = open.flatMap(({ userId, entry: { kind, id, credits, period, generation, generationId } }) =>
+    kind === 'charge' && generationId && !generation
+      ? [
+          {
+            updateOne: {
+              filter: { _id: generationId, userId, charge: { $exists: false } },
+              update: attachment({ id, credits, period }, now),
+            },
+          },
+        ]
+      : [],
+  );
+  if (updates.length > 0) await generationsOf(store).bulkWrite(updates, { ordered: false });
+}
+
+function attachment(charge: GenerationCharge, now: Date) {
+  const waits = { $and: [{ $eq: ['$status', 'pending'] }, { $eq: ['$isDeleted', false] }] };
+  return [
+    {
+      $set: {
+        charge,
+        availableAt: { $cond: [waits, now, '$$REMOVE'] },
+        owes: { $cond: [{ $in: ['$status', ['failed', 'cancelled']] }, 'refund', '$owes'] },
+      },
+    },
+  ];
+}
+
 async function recordLedger(store: Store, open: Owned[]): Promise<void> {
   const entries = open.map(ledgerEntryOf).filter((entry) => entry !== null);
   if (entries.length === 0) return;
@@ -79,13 +117,18 @@ async function recordLedger(store: Store, open: Owned[]): Promise<void> {
 }
 
 function ledgerEntryOf({ userId, entry }: Owned): LedgerEntry | null {
-  const { id, kind, sequence, generation: _, settledAt: __, ...rest } = entry;
+  const { id, kind, sequence, generation: _, act: __, alert: ___, settledAt: ____, ...rest } = entry;
   if (!isLedgerKind(kind) || sequence === undefined) return null;
   return { _id: id, userId, kind, sequence, ...rest };
 }
 
-function isLedgerKind(kind: OpenEntry['kind']): kind is LedgerKind {
-  return kind !== 'delivery';
+async function recordActs(store: Store, open: Owned[]): Promise<void> {
+  const entries = open.map(auditEntryOf).filter((entry) => entry !== null);
+  if (entries.length > 0) await insertMissing(() => auditOf(store).insertMany(entries, { ordered: false }));
+}
+
+function auditEntryOf({ userId, entry: { id, at, act } }: Owned): AuditEntry | null {
+  return act ? { _id: id, ...act, subject: { model: 'User', id: userId }, at } : null;
 }
 
 /** A generation owes nothing any more once its refund or delivery stands in the account. */
@@ -133,7 +176,7 @@ function closingStatement(settled: Types.ObjectId[], now: Date) {
     },
   };
   return [
-    { $set: { closing: { $filter: { input: marked(settled, now), as: 'slot', cond: remembered('$$slot.v') } } } },
+    { $set: { closing: { $filter: { input: marked(settled, now), as: 'slot', cond: remembered('$$slot') } } } },
     {
       $set: {
         openEntries: { $arrayToObject: kept },
@@ -175,14 +218,8 @@ function marked(settled: Types.ObjectId[], now: Date) {
 const isMissing = (path: string) => ({ $eq: [{ $type: path }, 'missing'] });
 
 /** What is not settled stays; what is settled stays as long as somebody could post it again. */
-function remembered(entry: string) {
-  return {
-    $or: [
-      isMissing(`${entry}.settledAt`),
-      { $not: [isMissing(`${entry}.key`)] },
-      { $in: [`${entry}.kind`, ['refund', 'delivery']] },
-    ],
-  };
+function remembered(slot: string) {
+  return { $or: [isMissing(`${slot}.v.settledAt`), { $ne: [{ $substrBytes: [`${slot}.k`, 0, 1] }, ONCE_ONLY] }] };
 }
 
 function expired(entry: string, now: Date) {

@@ -143,7 +143,7 @@ export function generationRoutes(deps: RouteDeps) {
       oneGeneration,
       async (c) => {
         const userId = await userIdOf(deps, c.var.auth);
-        await remove(ctx, userId, c.req.valid('param').id);
+        await remove(ctx, userId, c.req.valid('param').id, { kind: 'user', id: c.var.auth.clerkUserId });
         return c.body(null, 204);
       },
     );

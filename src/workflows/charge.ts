@@ -28,7 +28,7 @@ export async function charge(
   const outcome = idempotency
     ? await postOnce(ctx, user, { ...posting, ...idempotency }, () => findChargeByKey(ctx, idempotency.key))
     : await post(ctx, user, posting);
-  if (outcome.result === 'insufficient' || outcome.result === 'stale') {
+  if (outcome.result === 'refused' || outcome.result === 'stale') {
     throw new InsufficientQuotaError(quotaOf(outcome.account, ctx.clock.now()));
   }
   const { fingerprint } = outcome.result === 'known' ? outcome.known : outcome.entry;

@@ -1,5 +1,8 @@
 import type { Types } from 'mongoose';
 import { errorFields } from '../config/log.ts';
+import type { Actor } from '../domain/audit.ts';
+import { followSubscription, usersToFollow } from '../models/statements/following.ts';
+import { recordOpenActs } from '../repositories/audit.ts';
 import { endStalledAttempts, owingGenerations } from '../repositories/queue.ts';
 import { accountsToSettle, settle } from '../repositories/settlement.ts';
 import type { Context } from './context.ts';
@@ -10,12 +13,17 @@ export interface Swept {
   attemptsEnded: number;
   obligationsPaid: number;
   entriesSettled: number;
+  subscriptionsFollowed: number;
+  actsRecorded: number;
 }
 
 /** Milliseconds that an open entry is left to the process that made it. */
 export const SETTLING_GRACE_MS = 2_000;
 
 const OBLIGATION_BATCH = 100;
+const FOLLOWING_BATCH = 100;
+
+const SWEEPER: Actor = { kind: 'job', id: 'sweep' };
 
 /**
  * Brings to its end whatever a crash or a lost answer left open: attempts without a living worker, refunds and deliveries
@@ -28,7 +36,15 @@ export async function sweep(ctx: Context, graceMs: number = SETTLING_GRACE_MS): 
   if (attemptsEnded > 0) ctx.queue.wake();
   const obligationsPaid = await payObligations(ctx);
   const entriesSettled = await settleAll(ctx, new Date(ctx.clock.now().getTime() - graceMs));
-  return { attemptsEnded, obligationsPaid, entriesSettled };
+  const subscriptionsFollowed = await followAll(ctx);
+  const actsRecorded = await recordOpenActs(ctx);
+  return { attemptsEnded, obligationsPaid, entriesSettled, subscriptionsFollowed, actsRecorded };
+}
+
+/** Who changes a subscription lets the user's account follow at once; this is for those who died before. */
+async function followAll(ctx: Context): Promise<number> {
+  const users = await usersToFollow(ctx, FOLLOWING_BATCH);
+  return eachOf(ctx, users, (userId) => followSubscription(ctx, userId, SWEEPER));
 }
 
 async function payObligations(ctx: Context): Promise<number> {

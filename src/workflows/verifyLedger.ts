@@ -1,4 +1,5 @@
 import type { Types } from 'mongoose';
+import { isLedgerKind } from '../domain/ledger.ts';
 import { generationsOf, ledgerOf, usersOf } from '../models/collections.ts';
 import type { LedgerEntry } from '../models/LedgerEntry.ts';
 import type { Store } from '../models/store.ts';
@@ -75,7 +76,7 @@ function withOpenEntries(stored: Line[], { openEntries }: User): Line[] {
 }
 
 function lineOf({ id, kind, sequence, ...rest }: OpenEntry): Line | null {
-  if (kind === 'delivery' || sequence === undefined) return null;
+  if (!isLedgerKind(kind) || sequence === undefined) return null;
   return { _id: id, kind, sequence, ...rest };
 }
 

@@ -39,9 +39,9 @@ describe('a charge', () => {
   it('may use the quota up, and not a credit more', async () => {
     const user = await signUp(store);
     await chargeOf(user, 9);
-    expect(await chargeOf(user, 2)).toMatchObject({ result: 'insufficient' });
+    expect(await chargeOf(user, 2)).toMatchObject({ result: 'refused' });
     expect(await chargeOf(user, 1)).toMatchObject({ result: 'posted', entry: { balance: 0 } });
-    expect(await chargeOf(user, 1)).toMatchObject({ result: 'insufficient' });
+    expect(await chargeOf(user, 1)).toMatchObject({ result: 'refused' });
     expect(await readUser(store, user)).toMatchObject({ monthlyUsage: 10, entrySequence: 2 });
   });
 
@@ -134,7 +134,7 @@ describe('a period', () => {
     store.clock.advance(40 * DAY);
     const outcome = await chargeOf(user, 11);
     store.clock.set(before);
-    expect(outcome.result).toBe('insufficient');
+    expect(outcome.result).toBe('refused');
     expect(await readUser(store, user)).toMatchObject({ monthlyUsage: 0, periodNumber: 2 });
   });
 
@@ -226,7 +226,7 @@ describe('grants, resets and deliveries', () => {
     const user = await signUp(store);
     await post(store, { _id: user }, { id: new Types.ObjectId(), kind: 'grant', credits: 15, reason: 'sorry' });
     expect(await chargeOf(user, 25)).toMatchObject({ result: 'posted', entry: { balance: 0 } });
-    expect(await chargeOf(user, 1)).toMatchObject({ result: 'insufficient' });
+    expect(await chargeOf(user, 1)).toMatchObject({ result: 'refused' });
   });
 
   it('a reset by hand begins a new period and keeps its end', async () => {
@@ -255,7 +255,7 @@ describe('grants, resets and deliveries', () => {
     const user = await signUp(store, 'plus');
     await chargeOf(user, 60);
     await store.models.User.updateOne({ _id: user }, { subscriptionTier: 'free' });
-    expect(await chargeOf(user, 1)).toMatchObject({ result: 'insufficient' });
+    expect(await chargeOf(user, 1)).toMatchObject({ result: 'refused' });
     const outcome = await post(store, { _id: user }, { id: new Types.ObjectId(), kind: 'grant', credits: 1 });
     expect(outcome).toMatchObject({ result: 'posted', entry: { balance: 0 } });
   });

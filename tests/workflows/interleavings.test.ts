@@ -66,7 +66,7 @@ async function act(own: TestStore, action: Action, users: readonly Types.ObjectI
       const mine = await generationsOf(own).find({ userId: _id }).toArray();
       const chosen = mine[action.pick % Math.max(1, mine.length)];
       if (!chosen) return undefined;
-      return action.kind === 'cancel' ? cancel(ctx, _id, chosen._id) : remove(ctx, _id, chosen._id);
+      return action.kind === 'cancel' ? cancel(ctx, _id, chosen._id) : remove(ctx, _id, chosen._id, { kind: 'user' });
     }
     case 'complete':
     case 'fail': {

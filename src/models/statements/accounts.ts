@@ -1,7 +1,6 @@
 import { Types } from 'mongoose';
 import { ArtifexError, UserNotFoundError } from '../../domain/errors.ts';
 import { CLOCK_TOLERANCE_MS } from '../../domain/ledger.ts';
-import type { QuotaAccount } from '../../domain/quota.ts';
 import { usersOf } from '../collections.ts';
 import type { Store } from '../store.ts';
 import type { OpenEntry, User } from '../User.ts';
@@ -10,27 +9,32 @@ import { type KeyGuard, type Posting, postingStatement, slotOf } from './posting
 /** A user by id, or by Clerk's id, so that a request needs no look-up before its charge. */
 export type UserReference = { _id: Types.ObjectId } | { clerkUserId: string };
 
-export type Account = QuotaAccount & Pick<User, '_id' | 'isDeleted' | 'forgottenThrough'>;
+export type Account = Pick<User, '_id' | keyof typeof ACCOUNT_FIELDS>;
 
 /**
  * - `posted`: the account moved, by this call.
  * - `repeated`: it had moved for the same key, charge or generation before; `entry` is that earlier one.
- * - `insufficient`: the credits do not fit into the period. Nothing changed.
+ * - `refused`: the credits do not fit into the period, or the account is already as the posting would make it. Nothing changed.
  * - `stale`: keys may have been forgotten since the look-up that the guard names. Nothing changed; look up again.
  */
 export type Outcome =
   | { result: 'posted' | 'repeated'; account: Account; entry: OpenEntry }
-  | { result: 'insufficient'; account: Account }
+  | { result: 'refused'; account: Account }
   | { result: 'stale'; account: Account };
 
-/** The fields that quota and outcome are read from; the other open entries stay in the database. */
-const ACCOUNT_FIELDS = {
+/** What a posting answers of the account; the other open entries stay in the database. */
+export const ACCOUNT_FIELDS = {
   subscriptionTier: 1,
   monthlyUsage: 1,
+  totalImagesGenerated: 1,
   grantedCredits: 1,
   quotaResetDate: 1,
   quotaAnchor: 1,
+  paidAnchor: 1,
+  periodStart: 1,
+  periodNumber: 1,
   isDeleted: 1,
+  deletedAt: 1,
   forgottenThrough: 1,
 } as const;
 
@@ -62,7 +66,7 @@ function readOutcome(
   if (entry) return { result: entry.id.equals(posting.id) ? 'posted' : 'repeated', account, entry };
   if (posting.kind === 'charge' && account.isDeleted) throw accountDeleted();
   if (guard && !passes(guard, account.forgottenThrough)) return { result: 'stale', account };
-  return { result: 'insufficient', account };
+  return { result: 'refused', account };
 }
 
 /**

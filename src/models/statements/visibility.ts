@@ -1,0 +1,27 @@
+import type { Act } from '../../domain/audit.ts';
+import { withAct } from './acts.ts';
+import { owedRefund } from './moves.ts';
+
+/** Deletes a document softly, and says so in the audit trail. */
+export function deleted(act: Act, now: Date) {
+  return [{ $set: { isDeleted: true, deletedAt: now, updatedAt: now, ...withAct(act, now) } }];
+}
+
+export function restored(act: Act, now: Date) {
+  return [{ $set: { isDeleted: false, deletedAt: null, updatedAt: now, ...withAct(act, now) } }];
+}
+
+/** A pending generation is cancelled by the same write, and then owes its refund. */
+export function deletedGeneration(act: Act, now: Date) {
+  const pending = { $eq: ['$status', 'pending'] };
+  return [
+    {
+      $set: {
+        status: { $cond: [pending, 'cancelled', '$status'] },
+        owes: { $cond: [pending, owedRefund().owes, '$owes'] },
+      },
+    },
+    { $unset: ['availableAt', 'counted'] },
+    ...deleted(act, now),
+  ];
+}
