@@ -58,7 +58,7 @@ describe('explain (reference/command/explain): what is counted is what was done'
   });
 
   test('by the _id', async () => {
-    expect(await find({ _id: 5 as never })).toEqual({ stages: ['FETCH', 'IXSCAN'], keys: 1, docs: 1, returned: 1 });
+    expect(await find({ _id: 5 as never })).toEqual({ stages: ['EXPRESS_IXSCAN'], keys: 1, docs: 1, returned: 1 });
   });
 
   test('by a unique index', async () => {

@@ -1,9 +1,9 @@
+import { render } from '../bson/render.ts';
 import { Doc, type Value } from '../bson/values.ts';
 import { MongoError } from '../errors.ts';
 import { compileExpression } from '../expression/compile.ts';
 import type { Scope } from '../expression/scope.ts';
 import { typeName } from '../query/types.ts';
-import { render } from '../storage/collection.ts';
 import { compileAddFields } from './add-fields.ts';
 import { compileProjection } from './projection.ts';
 

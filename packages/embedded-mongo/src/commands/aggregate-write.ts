@@ -66,6 +66,7 @@ function outWriter(context: CommandContext, specification: Value): Writer {
   const namespace = targetOf(context, specification, '$out');
   return function* (stream) {
     const before = writable(store, namespace);
+    refuseOut(before);
     const database = namespace.slice(0, namespace.indexOf('.'));
     const made = store.create(`${database}.tmp.agg_out.${randomUUID()}`, before?.options ?? Doc.EMPTY);
     try {
@@ -88,6 +89,18 @@ function outWriter(context: CommandContext, specification: Value): Writer {
       throw error;
     }
   };
+}
+
+/** `$out` replaces ordinary collections only. */
+function refuseOut(collection: Collection | undefined): void {
+  if (collection?.kind.capped !== undefined) {
+    throw new MongoError(17152, `namespace '${collection.namespace}' is capped so it can't be used for $out`);
+  }
+  if (collection?.kind.timeSeries === undefined) return;
+  throw new MongoError(
+    ErrorCode.NotImplemented,
+    `$out to the time-series collection '${collection.namespace}' is not supported by this server`,
+  );
 }
 
 function* pause(): Generator<Pause, void> {

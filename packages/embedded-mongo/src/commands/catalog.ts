@@ -1,12 +1,14 @@
 import { checkedStage, isWriting } from '../aggregate/pipeline.ts';
 import { equals } from '../bson/compare.ts';
-import { Doc, Double, isNumeric, type Value } from '../bson/values.ts';
+import { Doc, isNumeric, toDouble, type Value } from '../bson/values.ts';
 import { parseCollation } from '../collation/collation.ts';
 import { badValue, ErrorCode, MongoError, typeMismatch } from '../errors.ts';
+import { parseIndexSpec } from '../indexes/spec.ts';
 import { Matcher } from '../query/match.ts';
 import type { Collection } from '../storage/collection.ts';
-import { listReply } from './aggregate.ts';
-import { type CommandContext, docField, namespaceOf, ok, type Running } from './context.ts';
+import type { Recorder } from '../storage/recorder.ts';
+import { type CommandContext, namespaceOf, ok } from './context.ts';
+import { cappedSize, collectionKindOptions } from './create-options.ts';
 import { setExpiry } from './indexes.ts';
 import { isView, writable } from './views.ts';
 
@@ -22,16 +24,14 @@ const CREATE_OPTIONS = new Set([
   'indexOptionDefaults',
   'autoIndexId',
   'flags',
-]);
-const CREATE_REFUSED = new Set([
   'capped',
   'size',
   'max',
   'timeseries',
   'clusteredIndex',
-  'encryptedFields',
   'expireAfterSeconds',
 ]);
+const CREATE_REFUSED = new Set(['encryptedFields']);
 const GENERIC = new Set([
   'lsid',
   'txnNumber',
@@ -78,12 +78,23 @@ export function create(context: CommandContext): Doc {
     checkValidation(key, value);
     options = options.with(key, value);
   }
+  options = collectionKindOptions(options);
   const existing = context.engine.store.get(namespace);
   // Creating what is there already, in the same way, changes nothing.
   if (existing !== undefined && equals(existing.options, options)) return ok();
   checkView(options);
-  context.engine.store.create(namespace, options);
+  const collection = context.engine.store.create(namespace, options);
+  indexSeries(collection, context.engine.store.recorder);
   return ok();
+}
+
+/** A time series with metadata begins with an index on it and the time (manual: core/timeseries/timeseries-secondary-index). */
+function indexSeries(collection: Collection, recorder: Recorder): void {
+  const { timeField, metaField } = collection.kind.timeSeries ?? {};
+  if (timeField === undefined || metaField === undefined) return;
+  const spec = parseIndexSpec(Doc.of({ key: new Doc([metaField, timeField], [1, 1]) }));
+  collection.buildIndex(spec);
+  recorder.createIndex(collection.id, spec);
 }
 
 /** Manual: reference/method/db.createView. The pipeline is parsed once to find what is wrong with it. */
@@ -109,7 +120,7 @@ export function drop(context: CommandContext): Doc {
   const namespace = namespaceOf(context);
   const collection = context.engine.store.get(namespace);
   if (collection === undefined) return ok();
-  const nIndexesWas = collection.indexes.length;
+  const nIndexesWas = collection.listedIndexes.length;
   context.engine.store.drop(collection);
   return ok({ nIndexesWas, ns: namespace });
 }
@@ -133,6 +144,9 @@ export function renameCollection(context: CommandContext): Doc {
   if (collection === undefined)
     throw new MongoError(ErrorCode.NamespaceNotFound, `Source collection ${from} does not exist`);
   if (from === to) throw new MongoError(ErrorCode.IllegalOperation, "Can't rename a collection to itself");
+  if (collection.kind.timeSeries !== undefined) {
+    throw new MongoError(ErrorCode.IllegalOperation, 'Renaming a timeseries collection is not allowed');
+  }
   const target = store.get(to);
   if (target !== undefined) {
     if (context.command.get('dropTarget') !== true)
@@ -141,53 +155,6 @@ export function renameCollection(context: CommandContext): Doc {
   }
   store.rename(collection, to);
   return ok();
-}
-
-function describe(collection: Collection, nameOnly: boolean): Doc {
-  const name = collection.name;
-  if (nameOnly) return Doc.of({ name, type: isView(collection) ? 'view' : 'collection' });
-  if (isView(collection)) {
-    return Doc.of({ name, type: 'view', options: collection.options, info: Doc.of({ readOnly: true }) });
-  }
-  const { spec } = collection.idIndex;
-  return Doc.of({
-    name,
-    type: 'collection',
-    options: collection.options,
-    info: Doc.of({ readOnly: false, uuid: collection.uuid }),
-    idIndex: spec.document,
-  });
-}
-
-/** Manual: reference/command/listCollections. */
-export function* listCollections(context: CommandContext): Running {
-  const { command, engine, database } = context;
-  const filter = new Matcher(docField(command, 'filter') ?? Doc.EMPTY);
-  const nameOnly = command.get('nameOnly') === true;
-  const docs = engine.store
-    .inDatabase(database)
-    .filter((collection) => filter.matches(describe(collection, false)))
-    .map((collection) => describe(collection, nameOnly));
-  return yield* listReply(context, `${database}.$cmd.listCollections`, docs);
-}
-
-/** Manual: reference/command/listDatabases. */
-export function listDatabases(context: CommandContext): Doc {
-  const { command, engine } = context;
-  const filter = new Matcher(docField(command, 'filter') ?? Doc.EMPTY);
-  let totalSize = 0;
-  const databases = engine.store
-    .databases()
-    .map((name) => {
-      const sizeOnDisk = engine.store.inDatabase(name).reduce((sum, collection) => sum + collection.dataBytes, 0);
-      return Doc.of({ name, sizeOnDisk: BigInt(sizeOnDisk), empty: false });
-    })
-    .filter((entry) => filter.matches(entry));
-  for (const entry of databases) totalSize += Number(entry.get('sizeOnDisk'));
-  if (command.get('nameOnly') === true) {
-    return ok({ databases: databases.map((entry) => Doc.of({ name: entry.get('name') })) });
-  }
-  return ok({ databases, totalSize: BigInt(totalSize), totalSizeMb: BigInt(Math.floor(totalSize / 1_048_576)) });
 }
 
 /** Manual: reference/command/collMod. */
@@ -206,6 +173,9 @@ export function collMod(context: CommandContext): Doc {
       checkValidation(key, value);
       options = options.with(key, value);
     } else if (isView(collection) && (key === 'viewOn' || key === 'pipeline')) options = options.with(key, value);
+    else if (key === 'cappedSize' || key === 'cappedMax') options = resized(collection, options, key, value);
+    else if (key === 'expireAfterSeconds') options = reexpired(options, value);
+    else if (key === 'timeseries' && value instanceof Doc) options = regrained(options, value);
     else throw new MongoError(40415, `BSON field 'collMod.${key}' is an unknown field.`);
   }
   checkView(options);
@@ -216,52 +186,31 @@ export function collMod(context: CommandContext): Doc {
   return ok(reply);
 }
 
-/** Manual: reference/command/collStats. */
-export function collStats(context: CommandContext): Doc {
-  const namespace = namespaceOf(context);
-  const collection = context.engine.store.get(namespace);
-  return ok({ ns: namespace, ...statisticsOf(collection) });
+function resized({ kind }: Collection, options: Doc, key: 'cappedSize' | 'cappedMax', value: Value): Doc {
+  if (kind.capped === undefined) throw new MongoError(ErrorCode.InvalidOptions, 'Collection must be capped.');
+  if (key === 'cappedSize') return options.with('size', cappedSize(value));
+  return isNumeric(value) && toDouble(value) > 0 ? options.with('max', value) : options.without('max');
 }
 
-/** Sizes are those of the documents as BSON; what the process takes for them is not known. */
-export function statisticsOf(collection: Collection | undefined): Record<string, Value | undefined> {
-  const count = collection?.records.size ?? 0;
-  const size = collection?.dataBytes ?? 0;
-  const indexSizes = new Doc(
-    collection?.indexes.map((index) => index.spec.name) ?? [],
-    collection?.indexes.map((index) => index.tree.size * 32) ?? [],
-  );
-  return {
-    size,
-    count,
-    avgObjSize: count === 0 ? undefined : Math.floor(size / count),
-    storageSize: size,
-    freeStorageSize: 0,
-    capped: false,
-    nindexes: collection?.indexes.length ?? 0,
-    totalIndexSize: indexSizes.values.reduce<number>((sum, entry) => sum + Number(entry), 0),
-    indexSizes,
-    scaleFactor: 1,
+function reexpired(options: Doc, value: Value): Doc {
+  if (value === 'off') return options.without('expireAfterSeconds');
+  return collectionKindOptions(options.with('expireAfterSeconds', value));
+}
+
+/** Buckets of a time series may only grow. */
+function regrained(options: Doc, change: Doc): Doc {
+  const now = options.get('timeseries');
+  if (!(now instanceof Doc)) {
+    throw new MongoError(ErrorCode.InvalidOptions, "option 'timeseries' is only supported on time-series collections");
+  }
+  const kept = Doc.of({ timeField: now.get('timeField'), metaField: now.get('metaField') });
+  const wanted = [...change.entries()].reduce((series, [key, value]) => series.with(key, value), kept);
+  const changed = collectionKindOptions(options.with('timeseries', wanted));
+  const spanOf = (described: Doc): number => {
+    const series = described.get('timeseries');
+    const span = series instanceof Doc ? series.get('bucketMaxSpanSeconds') : undefined;
+    return isNumeric(span) ? toDouble(span) : 0;
   };
-}
-
-export function dbStats(context: CommandContext): Doc {
-  const collections = context.engine.store.inDatabase(context.database);
-  const scale = context.command.get('scale');
-  if (scale !== undefined && !isNumeric(scale)) throw badValue('scale has to be a number');
-  const objects = collections.reduce((sum, collection) => sum + collection.records.size, 0);
-  const dataSize = collections.reduce((sum, collection) => sum + collection.dataBytes, 0);
-  return ok({
-    db: context.database,
-    collections: BigInt(collections.length),
-    views: 0n,
-    objects: BigInt(objects),
-    avgObjSize: new Double(objects === 0 ? 0 : dataSize / objects),
-    dataSize: new Double(dataSize),
-    storageSize: new Double(dataSize),
-    indexes: BigInt(collections.reduce((sum, collection) => sum + collection.indexes.length, 0)),
-    indexSize: new Double(0),
-    totalSize: new Double(dataSize),
-    scaleFactor: 1n,
-  });
+  if (spanOf(changed) >= spanOf(options)) return changed;
+  throw new MongoError(ErrorCode.InvalidOptions, 'Invalid transition for timeseries.granularity');
 }

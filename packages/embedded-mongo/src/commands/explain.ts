@@ -169,7 +169,40 @@ function sortPattern(spec: QuerySpec): Doc {
   );
 }
 
+/**
+ * One document by its `_id` is found on a short way since MongoDB 8.0, and the documents of a clustered collection
+ * without an index (manual: reference/explain-results, "Express", and core/clustered-collections).
+ */
+function directStage(plan: Plan, spec: QuerySpec, query: OpenQuery, returned: number | undefined): Doc | undefined {
+  if (plan.kind !== 'index' || plan.index !== query.idIndex) return undefined;
+  const { index, bounds, backward } = plan;
+  const { keysExamined, docsExamined } = query.counters;
+  const isClustered = index.spec.document.get('clustered') === true;
+  const counts = returned === undefined ? {} : { nReturned: returned, docsExamined };
+  const [only] = spec.matcher.filter.keys;
+  const isExpress = bounds.unique && only === '_id' && spec.matcher.filter.size === 1 && spec.hint === undefined;
+  if (isExpress && !isClustered) {
+    return Doc.of({
+      stage: 'EXPRESS_IXSCAN',
+      ...counts,
+      ...(returned === undefined ? {} : { keysExamined }),
+      keyPattern: '{ _id: 1 }',
+      indexName: index.spec.name,
+    });
+  }
+  if (isExpress) return Doc.of({ stage: 'EXPRESS_CLUSTERED_IXSCAN', ...counts });
+  if (!isClustered) return undefined;
+  return Doc.of({
+    stage: bounds.bounded > 0 ? 'CLUSTERED_IXSCAN' : 'COLLSCAN',
+    filter: spec.matcher.matchesAll ? undefined : spec.matcher.filter,
+    ...counts,
+    direction: backward ? 'backward' : 'forward',
+  });
+}
+
 function accessStage(plan: Plan, spec: QuerySpec, query: OpenQuery, returned: number | undefined): Doc {
+  const direct = directStage(plan, spec, query, returned);
+  if (direct !== undefined) return direct;
   const { keysExamined, docsExamined } = query.counters;
   const filter = spec.matcher.matchesAll ? undefined : spec.matcher.filter;
   const counts = (fields: Record<string, Value>): Record<string, Value> => (returned === undefined ? {} : fields);

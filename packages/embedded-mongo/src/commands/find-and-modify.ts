@@ -1,5 +1,5 @@
 import { Doc } from '../bson/values.ts';
-import { failedToParse } from '../errors.ts';
+import { ErrorCode, failedToParse, MongoError } from '../errors.ts';
 import { parseSort } from '../plan/sort.ts';
 import { Matcher } from '../query/match.ts';
 import { patiently } from '../storage/claims.ts';
@@ -39,6 +39,9 @@ export function* findAndModify(context: CommandContext): Running {
       ? (doc: Doc): Doc => doc
       : compileFindProjection(fields, target.matcher, scope);
   const compiled = removes ? undefined : compileUpdate(u, command.get('arrayFilters'), scope);
+  if (compiled !== undefined && engine.store.get(namespace)?.kind.timeSeries !== undefined) {
+    throw new MongoError(ErrorCode.InvalidOptions, 'Cannot perform a findAndModify update on a time-series collection');
+  }
   const validate = command.get('bypassDocumentValidation') !== true;
   const counters = { keysExamined: 0, docsExamined: 0 };
   for (;;) {

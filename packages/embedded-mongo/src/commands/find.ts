@@ -8,6 +8,7 @@ import { openPipeline } from './aggregate.ts';
 import { type CommandContext, docField, listField, namespaceOf, numberField, ok, type Running } from './context.ts';
 import { compileFindProjection } from './find-projection.ts';
 import { commandScope, type OpenQuery, openQuery, type QuerySpec } from './query.ts';
+import { tail, tailing } from './tail.ts';
 import { findStages, isView } from './views.ts';
 
 export interface FindRequest {
@@ -16,7 +17,7 @@ export interface FindRequest {
   readonly projection: ((doc: Doc) => Doc) | undefined;
 }
 
-const REFUSED = ['tailable', 'awaitData', 'returnKey', 'showRecordId', 'min', 'max'];
+const REFUSED = ['returnKey', 'showRecordId', 'min', 'max'];
 
 export function parseFind(context: CommandContext, command = context.command): FindRequest {
   for (const option of REFUSED) {
@@ -29,8 +30,8 @@ export function parseFind(context: CommandContext, command = context.command): F
   const matcher = new Matcher(docField(command, 'filter') ?? Doc.EMPTY, { scope });
   const skip = numberField(command, 'skip') ?? 0;
   const limit = numberField(command, 'limit') ?? 0;
-  if (skip < 0) throw badValue(`BSON field 'skip' value must be >= 0, actual value '${skip}'`);
-  if (limit < 0) throw badValue(`BSON field 'limit' value must be >= 0, actual value '${limit}'`);
+  if (skip < 0) throw new MongoError(51024, `BSON field 'skip' value must be >= 0, actual value '${skip}'`);
+  if (limit < 0) throw new MongoError(51024, `BSON field 'limit' value must be >= 0, actual value '${limit}'`);
   const projection = docField(command, 'projection');
   return {
     namespace,
@@ -67,9 +68,12 @@ export function openFind(context: CommandContext, request: FindRequest): OpenQue
 export function* find(context: CommandContext): Running {
   const { command } = context;
   const request = parseFind(context);
-  const { stream } = openFind(context, request);
   const batchSize = numberField(command, 'batchSize') ?? DEFAULT_BATCH;
-  if (batchSize < 0) throw badValue(`BSON field 'batchSize' value must be >= 0, actual value '${batchSize}'`);
+  if (batchSize < 0)
+    throw new MongoError(51024, `BSON field 'batchSize' value must be >= 0, actual value '${batchSize}'`);
+  const { tails, awaits } = tailing(command);
+  if (tails) return yield* tail(context, request, batchSize, awaits);
+  const { stream } = openFind(context, request);
   const single = command.get('singleBatch') === true;
   const noTimeout = command.get('noCursorTimeout') === true;
   return yield* cursorReply(context, request.namespace, stream, batchSize, single, noTimeout);
@@ -98,6 +102,9 @@ export function* getMore(context: CommandContext): Running {
     );
   const namespace = `${database}.${String(command.get('collection'))}`;
   const size = numberField(command, 'batchSize') ?? 0;
+  if (command.has('maxTimeMS') && !engine.cursors.mayWait(id)) {
+    throw badValue('cannot set maxTimeMS on getMore command for a non-awaitData cursor');
+  }
   const waiting = {
     maxMs: numberField(command, 'maxTimeMS') ?? DEFAULT_WAIT_MS,
     onNext: (wake: () => void) => engine.history.onNext(wake),

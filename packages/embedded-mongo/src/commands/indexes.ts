@@ -6,6 +6,7 @@ import type { Collection } from '../storage/collection.ts';
 import type { Recorder } from '../storage/recorder.ts';
 import { listReply } from './aggregate.ts';
 import { type CommandContext, listField, namespaceOf, ok, type Running } from './context.ts';
+import { checkTimeSeriesIndex } from './time-series.ts';
 import { writable } from './views.ts';
 
 /** Manual: reference/limits, "Indexes". */
@@ -70,10 +71,11 @@ export function* createIndexes(context: CommandContext): Running {
   if (described.length === 0) throw new MongoError(ErrorCode.BadValue, 'Must specify at least one index to create');
   const createdCollectionAutomatically = writable(store, namespace) === undefined;
   const collection = store.ensure(namespace);
+  for (const spec of described) checkTimeSeriesIndex(collection, spec);
   const specs = described.map((spec, i) =>
     inheritCollation(spec, listField(context.command, 'indexes')[i], collection),
   );
-  const numIndexesBefore = collection.indexes.length;
+  const numIndexesBefore = collection.listedIndexes.length;
   for (const spec of specs) {
     if (existing(collection, spec)) continue;
     checkOneText(collection, spec);
@@ -88,7 +90,7 @@ export function* createIndexes(context: CommandContext): Running {
     if (collection.dropped) break;
     store.recorder.createIndex(collection.id, spec);
   }
-  const numIndexesAfter = collection.indexes.length;
+  const numIndexesAfter = collection.listedIndexes.length;
   return ok({
     numIndexesBefore,
     numIndexesAfter,
@@ -105,7 +107,7 @@ export function* listIndexes(context: CommandContext): Running {
   return yield* listReply(
     context,
     namespace,
-    collection.indexes.map((index) => index.spec.document),
+    collection.listedIndexes.map((index) => index.spec.document),
   );
 }
 
@@ -116,14 +118,18 @@ export function dropIndexes(context: CommandContext): Doc {
   const collection = writable(store, namespace);
   if (collection === undefined) throw new MongoError(ErrorCode.NamespaceNotFound, `ns not found ${namespace}`);
   store.settle(collection);
-  const nIndexesWas = collection.indexes.length;
+  const nIndexesWas = collection.listedIndexes.length;
   const wanted = context.command.get('index');
   const doomed =
     wanted === '*'
       ? collection.indexes.slice(1)
       : (Array.isArray(wanted) ? wanted : [wanted]).map((which) => findIndex(collection, which));
   for (const index of doomed) {
-    if (index.spec.name === '_id_') throw new MongoError(ErrorCode.InvalidOptions, 'cannot drop _id index');
+    if (index !== collection.idIndex) continue;
+    throw new MongoError(
+      ErrorCode.InvalidOptions,
+      collection.kind.clustered === undefined ? 'cannot drop _id index' : 'cannot drop the clustered index',
+    );
   }
   for (const index of doomed) {
     collection.indexes = collection.indexes.filter((other) => other !== index);

@@ -3,6 +3,7 @@ import { parseCollation } from '../collation/collation.ts';
 import { ErrorCode, MongoError } from '../errors.ts';
 import { compileExpression } from '../expression/compile.ts';
 import { letScope, type Scope } from '../expression/scope.ts';
+import type { Index } from '../indexes/index.ts';
 import { SortMemory } from '../plan/memory.ts';
 import { choosePlan, type Plan, type SortField } from '../plan/planner.ts';
 import { type Counters, Scan } from '../plan/scan.ts';
@@ -26,6 +27,8 @@ export interface QuerySpec {
 /** A planned query: how it reads, and its counts while it runs. */
 export interface OpenQuery {
   readonly plan: Plan;
+  /** Of the collection that it reads. */
+  readonly idIndex?: Index | undefined;
   readonly counters: Counters;
   readonly stream: Stream;
 }
@@ -45,7 +48,7 @@ export function openQuery(collection: Collection | undefined, spec: QuerySpec): 
   }
   if (spec.skip > 0) stream = new SkipStream(stream, spec.skip);
   if (spec.limit > 0) stream = new LimitStream(stream, spec.limit);
-  return { plan, counters, stream };
+  return { plan, idIndex: collection.idIndex, counters, stream };
 }
 
 /** The variables of `let`, and the collation: that of the statement, else that of the command, else the collection's. */

@@ -14,17 +14,8 @@ import {
 } from './admin.ts';
 import { aggregate, endsInWrite } from './aggregate.ts';
 import { bulkWrite } from './bulk-write.ts';
-import {
-  collMod,
-  collStats,
-  create,
-  dbStats,
-  drop,
-  dropDatabase,
-  listCollections,
-  listDatabases,
-  renameCollection,
-} from './catalog.ts';
+import { cloneCollectionAsCapped, convertToCapped } from './capped.ts';
+import { collMod, create, drop, dropDatabase, renameCollection } from './catalog.ts';
 import type { Handler } from './context.ts';
 import { count, distinct } from './count-distinct.ts';
 import {
@@ -42,6 +33,8 @@ import { explain } from './explain.ts';
 import { find, getMore, killCursors } from './find.ts';
 import { findAndModify } from './find-and-modify.ts';
 import { createIndexes, dropIndexes, listIndexes } from './indexes.ts';
+import { listCollections, listDatabases } from './listings.ts';
+import { collStats, dbStats } from './statistics.ts';
 import { insert, remove, update } from './write.ts';
 
 export interface CommandEntry {
@@ -99,6 +92,8 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map(
     dropDatabase: writes(dropDatabase),
     renameCollection: writes(renameCollection),
     collMod: writes(collMod),
+    convertToCapped: writes(convertToCapped),
+    cloneCollectionAsCapped: writes(cloneCollectionAsCapped),
     createIndexes: writes(createIndexes),
     dropIndexes: writes(dropIndexes),
     deleteIndexes: writes(dropIndexes),

@@ -2,8 +2,8 @@ import { DateTime, Doc, type Value } from '../bson/values.ts';
 import { ErrorCode, MongoError } from '../errors.ts';
 import { compileExpression } from '../expression/compile.ts';
 import type { Scope } from '../expression/scope.ts';
-import { statisticsOf } from './catalog.ts';
 import type { CommandContext } from './context.ts';
+import { scaleOf, statisticsOf } from './statistics.ts';
 
 /** The documents that a first stage brings of its own, or `undefined` when the pipeline reads its collection. */
 export function ownSource(
@@ -54,9 +54,15 @@ function collectionStatistics(context: CommandContext, namespace: string, operan
         );
       }
       if (key === 'count') fields.count = collection.records.size;
-      else fields.storageStats = Doc.of(statisticsOf(collection));
-    } else {
+      else {
+        const options = operand.get(key);
+        const scale = options instanceof Doc ? scaleOf(options) : 1;
+        fields.storageStats = Doc.of(statisticsOf(collection, scale));
+      }
+    } else if (key === 'latencyStats' || key === 'queryExecStats') {
       throw new MongoError(ErrorCode.NotImplemented, `$collStats option '${key}' is not supported by this server`);
+    } else {
+      throw new MongoError(40415, `BSON field '$collStats.${key}' is an unknown field.`);
     }
   }
   return Doc.of(fields);
@@ -65,7 +71,7 @@ function collectionStatistics(context: CommandContext, namespace: string, operan
 /** Manual: reference/operator/aggregation/indexStats. Counted are the queries and writes that read by it. */
 function indexStatistics(context: CommandContext, namespace: string): Doc[] {
   const { engine } = context;
-  return (engine.store.get(namespace)?.indexes ?? []).map(({ spec, usage }) =>
+  return (engine.store.get(namespace)?.listedIndexes ?? []).map(({ spec, usage }) =>
     Doc.of({
       name: spec.name,
       key: spec.key,

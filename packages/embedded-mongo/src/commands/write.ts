@@ -12,6 +12,7 @@ import { type CommandContext, docField, listField, namespaceOf, ok, type Pause, 
 import { hintOf } from './find.ts';
 import { current, locate, type Target, updateOne, upsertDocument } from './modify.ts';
 import { commandScope } from './query.ts';
+import { checkTimeSeriesUpdate } from './time-series.ts';
 import { writable } from './views.ts';
 
 export const MAX_STATEMENTS = 100_000;
@@ -129,6 +130,7 @@ export function* updateStatement(
   const compiled = compileUpdate(u, statement.get('arrayFilters'), scope);
   const { store } = context.engine;
   const validate = context.command.get('bypassDocumentValidation') !== true;
+  checkTimeSeriesUpdate(store.get(namespace), statement);
   for (;;) {
     const collection = writable(store, namespace);
     const found =

@@ -1,8 +1,8 @@
 import type BTree from 'sorted-btree';
 import type { Doc } from '../bson/values.ts';
-import type { KeyTree } from '../indexes/index.ts';
+import type { Index, KeyTree } from '../indexes/index.ts';
 import type { Collection } from '../storage/collection.ts';
-import type { Interval } from './bounds.ts';
+import { EVERYTHING, type Interval } from './bounds.ts';
 import type { IndexPlan, Plan } from './planner.ts';
 
 /** Counts that `explain` reports. They are counted where the work is done, never estimated. */
@@ -95,6 +95,11 @@ class UnionWalk implements IdSource {
   }
 }
 
+function wholeIndex(index: Index, backward: boolean): IndexPlan {
+  const bounds = { fields: [EVERYTHING], bounded: 0, points: 0, unique: false, ranges: EVERYTHING };
+  return { kind: 'index', index, bounds, backward, sorted: true };
+}
+
 const NONE: readonly IndexPlan[] = [];
 
 /** Delivers the records of a plan, not yet matched. */
@@ -112,12 +117,17 @@ export class Scan {
     this.counters = counters;
     this.records = collection.records;
     this.used = plan.kind === 'collection' ? [] : plan.kind === 'index' ? [plan] : plan.branches;
-    if (plan.kind === 'collection') {
+    if (plan.kind === 'collection' && collection.kind.clustered !== undefined) {
+      // The documents lie in the order of their _id.
+      this.ids = new IndexWalk(wholeIndex(collection.idIndex, plan.backward), { keysExamined: 0, docsExamined: 0 });
+    } else if (plan.kind === 'collection') {
       this.entries = plan.backward
         ? this.records.entriesReversed(undefined, this.pair)
         : this.records.entries(undefined, this.pair);
     } else if (plan.kind === 'index') {
-      this.ids = new IndexWalk(plan, counters);
+      // A clustered collection has no keys beside its documents.
+      const isClustered = plan.index.spec.document.get('clustered') === true;
+      this.ids = new IndexWalk(plan, isClustered ? { keysExamined: 0, docsExamined: 0 } : counters);
     } else {
       this.ids = new UnionWalk(plan.branches.map((branch) => new IndexWalk(branch, counters)));
     }

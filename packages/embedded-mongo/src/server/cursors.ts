@@ -14,7 +14,10 @@ export const DEFAULT_BATCH = 101;
 /** A source that goes on: it wakes whoever waits for more of it. */
 export interface Followed {
   readonly isInvalidated: boolean;
-  readonly highWater: Doc;
+  /** Up to where all has been seen; only change streams can be resumed there. */
+  readonly highWater: Doc | undefined;
+  /** False for a cursor that answers at once when there is nothing. */
+  readonly awaits?: boolean;
 }
 
 interface Cursor {
@@ -100,7 +103,7 @@ export class Cursors {
     for (;;) {
       const { docs, done } = yield* this.read(cursor, batchSize);
       const ended = done && followed.isInvalidated;
-      if (docs.length > 0 || ended || performance.now() >= until) {
+      if (docs.length > 0 || ended || followed.awaits === false || performance.now() >= until) {
         if (ended) this.open.delete(cursor.id);
         return { id: ended ? 0n : cursor.id, docs, resumeToken: resumeToken(followed, docs, done) };
       }
@@ -153,6 +156,12 @@ export class Cursors {
     return { docs: [...held, ...docs], done };
   }
 
+  /** Whether a `getMore` may say how long to wait. */
+  mayWait(id: bigint): boolean {
+    const cursor = this.open.get(id);
+    return cursor === undefined || (cursor.followed !== undefined && cursor.followed.awaits !== false);
+  }
+
   kill(id: bigint): boolean {
     const cursor = this.open.get(id);
     const known = this.open.delete(id);
@@ -175,7 +184,7 @@ export class Cursors {
 
 /** After a batch that is complete for now, all that has happened is behind; else the last document is the place. */
 function resumeToken(followed: Followed, docs: readonly Doc[], done: boolean): Doc | undefined {
-  if (done) return followed.highWater;
+  if (done || followed.highWater === undefined) return followed.highWater;
   const id = docs.at(-1)?.get('_id');
   return id instanceof Doc ? id : undefined;
 }

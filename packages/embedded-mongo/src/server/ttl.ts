@@ -40,6 +40,7 @@ export class TtlMonitor {
   pass(now = Date.now()): boolean {
     let more = false;
     for (const collection of this.engine.store.collections.values()) {
+      if (removeByOptions(collection, now)) more = true;
       for (const index of collection.indexes) {
         const seconds = index.spec.expireAfterSeconds;
         if (seconds !== undefined && removeExpired(collection, index, now - seconds * 1000)) more = true;
@@ -48,6 +49,22 @@ export class TtlMonitor {
     this.engine.store.recorder.commit();
     return more;
   }
+}
+
+/** The documents of a clustered collection expire by their `_id`, measurements by their time. */
+function removeByOptions(collection: Collection, now: number): boolean {
+  const { expireAfterSeconds, timeSeries } = collection.kind;
+  if (expireAfterSeconds === undefined) return false;
+  const before = now - expireAfterSeconds * 1000;
+  if (timeSeries === undefined) return removeExpired(collection, collection.idIndex, before);
+  const expired: [number, Doc][] = [];
+  for (const [recordId, doc] of collection.records.entries()) {
+    const time = doc.get(timeSeries.timeField);
+    if (time instanceof DateTime && time.ms <= before) expired.push([recordId, doc]);
+    if (expired.length === PER_TURN) break;
+  }
+  const removed = expired.filter(([recordId, doc]) => removeNow(collection, recordId, doc)).length;
+  return removed >= PER_TURN;
 }
 
 function removeExpired(collection: Collection, index: Index, before: number): boolean {

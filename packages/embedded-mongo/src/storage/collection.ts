@@ -1,17 +1,19 @@
 import type BTree from 'sorted-btree';
 import { encodeDocument } from '../bson/encode.ts';
-import { Binary, Doc, Double, ObjectId, type Value } from '../bson/values.ts';
+import { type Binary, Doc } from '../bson/values.ts';
 import { parseCollation } from '../collation/collation.ts';
 import { BINARY, type Ordering } from '../collation/ordering.ts';
-import { ErrorCode, MongoError } from '../errors.ts';
+import type { MongoError } from '../errors.ts';
 import { topScope } from '../expression/scope.ts';
 import { Index, newTree } from '../indexes/index.ts';
 import type { GeneratedKeys } from '../indexes/key-generator.ts';
 import type { IndexSpec } from '../indexes/spec.ts';
 import { Slice } from '../plan/stream.ts';
-import { explainFailure } from '../query/explain-failure.ts';
 import { Matcher } from '../query/match.ts';
 import { type Claims, keyClaim, patiently, recordClaim } from './claims.ts';
+import { type Capped, type CollectionKind, kindOf } from './collection-kind.ts';
+import { checkValid, measurement, withIdFirst } from './document-rules.ts';
+import { duplicateKey } from './duplicate-key.ts';
 import { checkStorable, insertTooLarge, updateTooLarge } from './limits.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -44,6 +46,8 @@ export class Collection {
   readonly uuid: Binary;
   namespace: string;
   options: Doc;
+  /** Whether it is capped, clustered or a time series. */
+  kind: CollectionKind = {};
   validator: Matcher | undefined;
   /** Its default collation, for commands that name none (manual: reference/collation). */
   ordering: Ordering = BINARY;
@@ -87,6 +91,7 @@ export class Collection {
 
   setOptions(options: Doc): void {
     this.options = options;
+    this.kind = kindOf(options);
     const images = options.get('changeStreamPreAndPostImages');
     this.images = images instanceof Doc && images.get('enabled') === true;
     this.ordering = parseCollation(options.get('collation')) ?? BINARY;
@@ -99,16 +104,31 @@ export class Collection {
 
   /** Stores a document, giving it an `_id` when it has none. */
   insert(input: Doc, validate = true): Stored {
-    const doc = withIdFirst(input);
+    const { timeSeries, capped } = this.kind;
+    const doc = timeSeries === undefined ? withIdFirst(input) : measurement(input, timeSeries);
     checkStorable(doc, insertTooLarge);
-    if (validate) this.validate(doc);
+    if (validate) checkValid(this.validator, this.options, doc);
     const recordId = this.takeRecordId();
     const changes = this.planChanges(undefined, doc, recordId);
     this.admit(recordId, undefined, changes);
     this.apply(changes, recordId);
     this.put(recordId, doc);
     this.owner.recorder.put(this, recordId, doc, undefined, false);
+    if (capped !== undefined) this.evict(capped);
     return { recordId, doc };
+  }
+
+  /** The oldest make room in a capped collection; what has just been inserted stays. */
+  private evict({ size, max }: Capped): void {
+    while (this.records.size > 1 && (this.dataBytes > size || this.records.size > max)) {
+      const oldest = this.records.minKey() as number;
+      this.remove(oldest, this.records.get(oldest) as Doc);
+    }
+  }
+
+  /** The indexes that `listIndexes` shows: a time series has none on `_id`. */
+  get listedIndexes(): Index[] {
+    return this.kind.timeSeries === undefined ? this.indexes : this.indexes.slice(1);
   }
 
   takeRecordId(): number {
@@ -132,7 +152,7 @@ export class Collection {
   /** Puts `after` in the place of the record's document; `replaces` when it was given as a whole. */
   replace(recordId: number, before: Doc, after: Doc, validate = true, replaces = false): void {
     checkStorable(after, updateTooLarge);
-    if (validate) this.validate(after, before);
+    if (validate) checkValid(this.validator, this.options, after, before);
     const changes = this.planChanges(before, after, recordId);
     this.admit(recordId, before, changes);
     this.apply(changes, recordId);
@@ -166,7 +186,7 @@ export class Collection {
       if (fresh === undefined || doc === undefined) continue;
       // A transaction that began before the index may bring a key twice: then the building of the index fails.
       const conflict = index.conflict(fresh, recordId);
-      if (conflict !== undefined) this.broken.set(index, this.duplicateKey(index, doc, conflict.key));
+      if (conflict !== undefined) this.broken.set(index, duplicateKey(this.namespace, index, doc, conflict.key));
       index.add(fresh, recordId);
     }
     if (doc !== undefined) this.put(recordId, doc);
@@ -193,7 +213,7 @@ export class Collection {
       const fresh = index.keysOf(after);
       if (fresh !== undefined) {
         const conflict = index.conflict(fresh, recordId);
-        if (conflict !== undefined) throw this.duplicateKey(index, after, conflict.key);
+        if (conflict !== undefined) throw duplicateKey(this.namespace, index, after, conflict.key);
       }
       changes.push({ index, before: before === undefined ? undefined : index.keysOf(before), after: fresh });
     }
@@ -205,20 +225,6 @@ export class Collection {
       if (before !== undefined) index.remove(before, recordId);
       if (after !== undefined) index.add(after, recordId);
     }
-  }
-
-  private validate(doc: Doc, before?: Doc): void {
-    if (this.validator === undefined || this.validator.matches(doc)) return;
-    const level = this.options.get('validationLevel');
-    if (level === 'off' || this.options.get('validationAction') === 'warn') return;
-    // Documents that were invalid before may stay so.
-    if (level === 'moderate' && before !== undefined && !this.validator.matches(before)) return;
-    throw new MongoError(ErrorCode.DocumentValidationFailure, 'Document failed validation', {
-      errInfo: Doc.of({
-        failingDocumentId: doc.get('_id') ?? null,
-        details: explainFailure(this.validator.filter, doc),
-      }),
-    });
   }
 
   /** Builds an index over what is stored. Nothing remains of it when a unique key occurs twice. */
@@ -234,7 +240,7 @@ export class Collection {
     const keys = index.keysOf(doc);
     if (keys === undefined) return;
     const conflict = index.conflict(keys, recordId);
-    if (conflict !== undefined) throw this.duplicateKey(index, doc, conflict.key);
+    if (conflict !== undefined) throw duplicateKey(this.namespace, index, doc, conflict.key);
     index.add(keys, recordId);
   }
 
@@ -267,64 +273,4 @@ export class Collection {
       this.building = this.building.filter((other) => other !== index);
     }
   }
-
-  private duplicateKey(index: Index, doc: Doc, key: string): MongoError {
-    const values = conflictingValues(index, doc, key);
-    const keyValue = new Doc([...index.spec.key.keys], values);
-    const shown = index.spec.key.keys.map((name, i) => `${name}: ${render(values[i] as Value)}`).join(', ');
-    return new MongoError(
-      ErrorCode.DuplicateKey,
-      `E11000 duplicate key error collection: ${this.namespace} index: ${index.spec.name} dup key: { ${shown} }`,
-      { keyPattern: index.spec.key, keyValue },
-    );
-  }
-}
-
-/** The values behind the key that conflicts: of a multikey index, the element's instead of the whole array. */
-function conflictingValues(index: Index, doc: Doc, key: string): Value[] {
-  return index.fields.map((field) => {
-    const reached = reach(doc, field.parts, 0);
-    const candidates = reached.filter((value) => {
-      const probe = index.keysOf(replaceAt(doc, field.parts, 0, value) as Doc);
-      return probe?.keys.includes(key) === true;
-    });
-    return candidates[0] ?? reached[0] ?? null;
-  });
-}
-
-function reach(value: Value | undefined, parts: readonly string[], depth: number): Value[] {
-  if (Array.isArray(value)) return value.flatMap((element) => reach(element, parts, depth));
-  if (depth === parts.length) return value === undefined ? [] : [value];
-  return value instanceof Doc ? reach(value.get(parts[depth] as string), parts, depth + 1) : [];
-}
-
-/** The document as it would be with only `value` at the path. */
-function replaceAt(container: Value | undefined, parts: readonly string[], depth: number, value: Value): Value {
-  if (depth === parts.length) return value;
-  const part = parts[depth] as string;
-  const doc = container instanceof Doc ? container : Doc.EMPTY;
-  return doc.with(part, replaceAt(doc.get(part), parts, depth + 1, value));
-}
-
-function withIdFirst(doc: Doc): Doc {
-  const at = doc.position('_id');
-  if (at === 0) return doc;
-  const id = at < 0 ? ObjectId.generate() : (doc.values[at] as Value);
-  const rest = at < 0 ? doc : doc.without('_id');
-  return new Doc(['_id', ...rest.keys], [id, ...rest.values]);
-}
-
-/** As MongoDB's error messages print values. */
-export function render(value: Value): string {
-  if (value instanceof Doc) {
-    return value.size === 0 ? '{}' : `{ ${[...value.entries()].map(([k, v]) => `${k}: ${render(v)}`).join(', ')} }`;
-  }
-  if (Array.isArray(value)) return value.length === 0 ? '[]' : `[ ${value.map(render).join(', ')} ]`;
-  if (value instanceof ObjectId) return `ObjectId('${value.toHex()}')`;
-  if (typeof value === 'string') return `"${value}"`;
-  if (value instanceof Double) return Number.isInteger(value.value) ? value.value.toFixed(1) : String(value.value);
-  if (value !== null && typeof value === 'object' && 'ms' in value) return `new Date(${value.ms})`;
-  if (value instanceof Binary)
-    return `BinData(${value.subtype}, ${Buffer.from(value.bytes).toString('hex').toUpperCase()})`;
-  return String(value);
 }

@@ -122,11 +122,18 @@ const ID_INDEX: IndexSpec = {
 };
 
 /** The index on `_id` has the collection's collation. */
-function idIndex({ ordering }: Collection): IndexSpec {
+function idIndex({ ordering, kind }: Collection): IndexSpec {
   const collation = ordering.specification;
-  return collation === undefined
-    ? ID_INDEX
-    : { ...ID_INDEX, collation, document: ID_INDEX.document.with('collation', collation) };
+  // Measurements may share an _id: this index is not shown, it only serves.
+  if (kind.timeSeries !== undefined) return { ...ID_INDEX, unique: false, collation };
+  const spec = kind.clustered === undefined ? ID_INDEX : clusteredSpec(kind.clustered);
+  return collation === undefined ? spec : { ...spec, collation, document: spec.document.with('collation', collation) };
+}
+
+/** Manual: core/clustered-collections: the documents themselves are this index. */
+function clusteredSpec(name: string): IndexSpec {
+  const document = Doc.of({ v: 2, key: ID_KEY, name, unique: true, clustered: true });
+  return { ...ID_INDEX, name, document };
 }
 
 /** Manual: reference/limits, "Naming Restrictions". */

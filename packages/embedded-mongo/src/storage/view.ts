@@ -166,6 +166,17 @@ function isAltered({ collection, specs, options }: Frozen, namespace: string): b
   );
 }
 
+/** Manual: core/transactions, "Restricted Operations", and core/timeseries-collections. */
+function refuseKind({ kind, namespace }: Collection): void {
+  if (kind.capped === undefined && kind.timeSeries === undefined) return;
+  throw new MongoError(
+    ErrorCode.OperationNotSupportedInTransaction,
+    kind.capped === undefined
+      ? `Cannot write to a time-series collection in a multi-document transaction: ${namespace}`
+      : `Collection '${namespace}' is a capped collection. Writes in transactions are not allowed on capped collections.`,
+  );
+}
+
 /** A collection as a transaction sees it. Its changes are checked against everybody else's when they are made. */
 class CollectionView extends Collection {
   private readonly origin: Collection;
@@ -197,6 +208,7 @@ class CollectionView extends Collection {
 
   protected override admit(recordId: number, before: Doc | undefined, changes: readonly IndexChange[]): void {
     const { origin, view } = this;
+    refuseKind(origin);
     const isFirst = !view.holds(recordClaim(this.id, recordId));
     // Somebody has committed another version since the snapshot.
     if (isFirst && origin.records.get(recordId) !== before) throw writeConflict();

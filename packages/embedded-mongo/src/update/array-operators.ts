@@ -1,3 +1,4 @@
+import { render } from '../bson/render.ts';
 import { Doc, isNumeric, Regex, toDouble, type Value } from '../bson/values.ts';
 import { badValue, typeMismatch } from '../errors.ts';
 import { elementOrder } from '../expression/array-order.ts';
@@ -5,7 +6,6 @@ import { SELF, selfDoc } from '../query/leaf.ts';
 import { Matcher } from '../query/match.ts';
 import { allOf, parseOperators } from '../query/parse.ts';
 import { typeName } from '../query/types.ts';
-import { render } from '../storage/collection.ts';
 import type { ModificationBuilder } from './operators.ts';
 
 function arrayAt(existing: Value | undefined, path: string): Value[] {

@@ -1,11 +1,11 @@
 import { add, multiply } from '../bson/arithmetic.ts';
 import { compare } from '../bson/compare.ts';
 import { identical } from '../bson/identical.ts';
+import { render } from '../bson/render.ts';
 import { DateTime, Doc, Double, isNumeric, type Numeric, Timestamp, type Value } from '../bson/values.ts';
 import { badValue, failedToParse, typeMismatch } from '../errors.ts';
 import type { Scope } from '../expression/scope.ts';
 import { typeName } from '../query/types.ts';
-import { render } from '../storage/collection.ts';
 import type { Modification } from './tree.ts';
 
 /** Makes the modification that an operator's entry `path: operand` stands for; the scope has the statement's collation. */

@@ -1,7 +1,7 @@
 import { arrayIndex } from '../bson/path.ts';
+import { render } from '../bson/render.ts';
 import { Doc, type Value } from '../bson/values.ts';
 import { ErrorCode, MongoError } from '../errors.ts';
-import { render } from '../storage/collection.ts';
 
 /** What a modification knows about the document it is applied to. */
 export interface UpdateContext {
