@@ -3,7 +3,7 @@ import { ArtifexError } from '../domain/errors.ts';
 import { GENERATION_LIMITS, type ImageGenerationType } from '../domain/generation.ts';
 import { CLOCK_TOLERANCE_MS } from '../domain/ledger.ts';
 import { generationsOf } from '../models/collections.ts';
-import type { ImageGeneration, OutputImage } from '../models/ImageGeneration.ts';
+import { type ImageGeneration, OBLIGATIONS, type OutputImage } from '../models/ImageGeneration.ts';
 import { begun, completed, failed, owedRefund } from '../models/statements/moves.ts';
 import type { Store } from '../models/store.ts';
 import { generationNotFound } from './generations.ts';
@@ -157,10 +157,14 @@ export async function endStalledAttempts(store: Store): Promise<number> {
   return hung.modifiedCount + dead.modifiedCount;
 }
 
-/** Generations that have ended and still owe something to their users. */
-export function owingGenerations(store: Store, limit: number): Promise<ImageGeneration[]> {
+/** Generations that have ended and still owe something to their users, but for those `except`. */
+export function owingGenerations(
+  store: Store,
+  limit: number,
+  except: readonly Types.ObjectId[] = [],
+): Promise<ImageGeneration[]> {
   return generationsOf(store)
-    .find({ owes: { $in: ['refund', 'delivery'] } })
+    .find({ owes: { $in: [...OBLIGATIONS] }, _id: { $nin: [...except] } })
     .limit(limit)
     .toArray();
 }

@@ -12,6 +12,12 @@ import { insertMissing } from './duplicateKey.ts';
 type Holder = Pick<User, '_id' | 'openEntries'>;
 type Owned = { userId: Types.ObjectId; entry: OpenEntry };
 
+/** What one settlement did; an account is moved also by a key that is forgotten. */
+export interface Settled {
+  entriesSettled: number;
+  accountsMoved: number;
+}
+
 /** How many accounts are settled by one round of commands. */
 export const SETTLEMENT_BATCH = 100;
 
@@ -22,10 +28,9 @@ export const SETTLEMENT_BATCH = 100;
  * A charge is thereby carried forward, never back: the generation that it paid for is recorded even if the process that took
  * the credits died before it could.
  *
- * @returns how many entries were settled
  * @throws {Error} when the ledger already holds another entry in the place of one of these; nothing of that account is closed
  */
-export async function settle(store: Store, userIds: readonly Types.ObjectId[]): Promise<number> {
+export async function settle(store: Store, userIds: readonly Types.ObjectId[]): Promise<Settled> {
   const holders: Holder[] = await usersOf(store)
     .find({ _id: { $in: [...userIds] } }, { projection: { openEntries: 1 } })
     .toArray();
@@ -35,18 +40,25 @@ export async function settle(store: Store, userIds: readonly Types.ObjectId[]): 
   await recordLedger(store, open);
   await recordActs(store, open);
   await releaseObligations(store, open);
-  await closeEntries(store, holders, open);
-  return open.length;
+  const accountsMoved = await closeEntries(store, holders, open);
+  return { entriesSettled: open.length, accountsMoved };
 }
 
 /**
- * Accounts whose sweep was due at `dueBy`, the oldest first. One that is due later than any sweep can be ordered now is of a
+ * Accounts whose sweep was due at `dueBy`, the oldest first, but for those `except`. One that is due later than any sweep can be ordered now is of a
  * clock that has been set back since, and is taken too.
  */
-export async function accountsToSettle(store: Store, dueBy: Date): Promise<Types.ObjectId[]> {
+export async function accountsToSettle(
+  store: Store,
+  dueBy: Date,
+  except: readonly Types.ObjectId[] = [],
+): Promise<Types.ObjectId[]> {
   const latest = new Date(store.clock.now().getTime() + KEY_RETENTION_MS + CLOCK_TOLERANCE_MS);
   const due = await usersOf(store)
-    .find({ $or: [{ sweepAt: { $lte: dueBy } }, { sweepAt: { $gt: latest } }] }, { projection: { _id: 1 } })
+    .find(
+      { $or: [{ sweepAt: { $lte: dueBy } }, { sweepAt: { $gt: latest } }], _id: { $nin: [...except] } },
+      { projection: { _id: 1 } },
+    )
     .sort({ sweepAt: 1 })
     .limit(SETTLEMENT_BATCH)
     .toArray();
@@ -141,14 +153,16 @@ async function releaseObligations(store: Store, open: Owned[]): Promise<void> {
   await generationsOf(store).updateMany({ _id: { $in: ids } }, { $unset: { owes: 1 } });
 }
 
-async function closeEntries(store: Store, holders: Holder[], open: Owned[]): Promise<void> {
+/** @returns how many accounts had something to close or to forget */
+async function closeEntries(store: Store, holders: Holder[], open: Owned[]): Promise<number> {
   const now = store.clock.now();
   const changing = holders.filter(({ openEntries }) =>
     Object.values(openEntries).some((entry) => leavesAt(entry, now)),
   );
-  if (changing.length === 0) return;
+  if (changing.length === 0) return 0;
   const settled = open.map(({ entry }) => entry.id);
   await usersOf(store).updateMany({ _id: { $in: changing.map(({ _id }) => _id) } }, closingStatement(settled, now));
+  return changing.length;
 }
 
 /** Whether an entry is to be closed or forgotten now, so that an account without any is not written to. */

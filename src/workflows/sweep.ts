@@ -4,7 +4,7 @@ import type { Actor } from '../domain/audit.ts';
 import { followSubscription, usersToFollow } from '../models/statements/following.ts';
 import { recordOpenActs } from '../repositories/audit.ts';
 import { endStalledAttempts, owingGenerations } from '../repositories/queue.ts';
-import { accountsToSettle, settle } from '../repositories/settlement.ts';
+import { accountsToSettle, type Settled, settle } from '../repositories/settlement.ts';
 import type { Context } from './context.ts';
 import { payWhatIsOwed } from './endGeneration.ts';
 
@@ -44,47 +44,69 @@ export async function sweep(ctx: Context, graceMs: number = SETTLING_GRACE_MS): 
 /** Who changes a subscription lets the user's account follow at once; this is for those who died before. */
 async function followAll(ctx: Context): Promise<number> {
   const users = await usersToFollow(ctx, FOLLOWING_BATCH);
-  return eachOf(ctx, users, (userId) => followSubscription(ctx, userId, SWEEPER));
+  const left = await eachOf(ctx, users, (userId) => followSubscription(ctx, userId, SWEEPER));
+  return users.length - left.length;
 }
 
+/** Each obligation once in a sweep, so that those which cannot be paid hold up neither the sweep nor the others. */
 async function payObligations(ctx: Context): Promise<number> {
-  const readAt = ctx.clock.now();
-  const owing = await owingGenerations(ctx, OBLIGATION_BATCH);
-  const paid = await eachOf(ctx, owing, (generation) => payWhatIsOwed(ctx, generation, readAt));
-  // Settling clears the obligations, so that the next batch holds others.
-  await settleBatch(ctx, [...new Map(owing.map(({ userId }) => [userId.toHexString(), userId])).values()]);
-  return paid === OBLIGATION_BATCH ? paid + (await payObligations(ctx)) : paid;
+  const seen: Types.ObjectId[] = [];
+  let paid = 0;
+  for (;;) {
+    const readAt = ctx.clock.now();
+    const owing = await owingGenerations(ctx, OBLIGATION_BATCH, seen);
+    if (owing.length === 0) return paid;
+    seen.push(...owing.map(({ _id }) => _id));
+    const unpaid = await eachOf(ctx, owing, (generation) => payWhatIsOwed(ctx, generation, readAt));
+    paid += owing.length - unpaid.length;
+    await settleBatch(ctx, [...new Map(owing.map(({ userId }) => [userId.toHexString(), userId])).values()]);
+  }
 }
 
+/**
+ * Goes on for as long as accounts are moved, whether entries were settled or keys forgotten: whoever waits for the sweep after a
+ * crash is not to queue behind keys. Accounts that cannot be settled are left out after the first try.
+ */
 async function settleAll(ctx: Context, dueBy: Date): Promise<number> {
-  const settled = await settleBatch(ctx, await accountsToSettle(ctx, dueBy));
-  return settled > 0 ? settled + (await settleAll(ctx, dueBy)) : 0;
+  const unsettled: Types.ObjectId[] = [];
+  let entries = 0;
+  for (;;) {
+    const batch = await settleBatch(ctx, await accountsToSettle(ctx, dueBy, unsettled));
+    if (batch.accountsMoved === 0 && batch.unsettled.length === 0) return entries;
+    entries += batch.entriesSettled;
+    unsettled.push(...batch.unsettled);
+  }
 }
 
 /** Settles the accounts together, and one by one where that fails, so that a damaged one does not hold up the others. */
-async function settleBatch(ctx: Context, accounts: Types.ObjectId[]): Promise<number> {
-  if (accounts.length === 0) return 0;
+async function settleBatch(
+  ctx: Context,
+  accounts: Types.ObjectId[],
+): Promise<Settled & { unsettled: Types.ObjectId[] }> {
+  if (accounts.length === 0) return { entriesSettled: 0, accountsMoved: 0, unsettled: [] };
   try {
-    return await settle(ctx, accounts);
+    return { ...(await settle(ctx, accounts)), unsettled: [] };
   } catch {
-    let settled = 0;
-    await eachOf(ctx, accounts, async (account) => {
-      settled += await settle(ctx, [account]);
+    const total = { entriesSettled: 0, accountsMoved: 0 };
+    const unsettled = await eachOf(ctx, accounts, async (account) => {
+      const settled = await settle(ctx, [account]);
+      total.entriesSettled += settled.entriesSettled;
+      total.accountsMoved += settled.accountsMoved;
     });
-    return settled;
+    return { ...total, unsettled };
   }
 }
 
-/** Does it for each item, whatever happens to the others; returns for how many it was done. */
-async function eachOf<Item>(ctx: Context, items: readonly Item[], act: (item: Item) => Promise<void>): Promise<number> {
-  let done = 0;
+/** Does it for each item, whatever happens to the others; returns those for which it failed. */
+async function eachOf<Item>(ctx: Context, items: readonly Item[], act: (item: Item) => Promise<void>): Promise<Item[]> {
+  const failed: Item[] = [];
   for (const item of items) {
     try {
       await act(item);
-      done += 1;
     } catch (error) {
+      failed.push(item);
       ctx.log.error('the sweep left something undone', errorFields(error));
     }
   }
-  return done;
+  return failed;
 }

@@ -1,8 +1,9 @@
 import { Types } from 'mongoose';
 import { describe, expect, it } from 'vitest';
 import { createLog } from '@/config/log.ts';
-import { ledgerOf, usersOf } from '@/models/collections.ts';
+import { generationsOf, ledgerOf, usersOf } from '@/models/collections.ts';
 import { post } from '@/models/statements/accounts.ts';
+import { cancelGeneration } from '@/repositories/generations.ts';
 import { claimGeneration } from '@/repositories/queue.ts';
 import { accountsToSettle, settle } from '@/repositories/settlement.ts';
 import { consumeQuota } from '@/workflows/consumeQuota.ts';
@@ -101,6 +102,52 @@ describe('a sweep', () => {
     await Promise.all(ids.map((_id) => consumeQuota(ctx, { _id }, { credits: 1 })));
     expect(await sweep(ctx, 0)).toMatchObject({ entriesSettled: 230 });
     expect(await accountsToSettle(store, store.clock.now())).toEqual([]);
+  });
+
+  it('finishes what a crash left also behind more forgettable keys than one batch holds', async () => {
+    const ids = await Promise.all(Array.from({ length: 130 }, () => signUp(store)));
+    await Promise.all(
+      ids.map((_id) => consumeQuota(ctx, { _id }, { credits: 1 }, { key: `${_id}-k`, fingerprint: 'f' })),
+    );
+    await sweep(ctx, 0);
+    store.clock.advance(120_000);
+    const left = await signUp(store);
+    store.clock.advance(1);
+    await consumeQuota(ctx, { _id: left }, { credits: 1 });
+    expect(await sweep(ctx, 0)).toMatchObject({ entriesSettled: 1 });
+    expect(await accountsToSettle(store, store.clock.now())).toEqual([]);
+  });
+
+  it('pays others also when more obligations than one batch holds cannot be paid', async () => {
+    const orphan = {
+      userId: new Types.ObjectId(),
+      type: 'text-to-image',
+      prompt: 'p',
+      status: 'failed',
+      owes: 'refund',
+    };
+    const charge = () => ({ id: new Types.ObjectId(), credits: 1, period: 1 });
+    const orphans = Array.from({ length: 120 }, () => ({ ...orphan, charge: charge() }));
+    await store.models.ImageGeneration.insertMany(orphans);
+    const _id = await signUp(store);
+    const { generation } = await createGeneration(ctx, { _id }, { type: 'text-to-image', prompt: 'A bay' });
+    await cancelGeneration(store, _id, generation._id);
+    expect(await sweep(ctx, 0)).toMatchObject({ obligationsPaid: 1 });
+    expect((await readUser(store, _id)).monthlyUsage).toBe(0);
+    await generationsOf(store).deleteMany({ userId: orphan.userId });
+  });
+
+  it('ends also when the obligations of an account that cannot be settled fill a batch', async () => {
+    const _id = await signUp(store, 'plus');
+    for (let made = 0; made < 100; made += 1) {
+      const { generation } = await createGeneration(ctx, { _id }, { type: 'text-to-image', prompt: 'A bay' });
+      await cancelGeneration(store, _id, generation._id);
+    }
+    const foreign = { sequence: 1, kind: 'charge' as const, credits: 9, balance: 1, period: 1, at: new Date() };
+    await ledgerOf(store).insertOne({ _id: new Types.ObjectId(), userId: _id, ...foreign });
+    expect(await sweep(ctx, 0)).toMatchObject({ obligationsPaid: 100, entriesSettled: 0 });
+    await generationsOf(store).deleteMany({ userId: _id });
+    await usersOf(store).deleteOne({ _id });
   });
 
   it('is not held up by a damaged account, and says so', async () => {
