@@ -1,6 +1,7 @@
 import type { Collection, Types } from 'mongoose';
 import type { AuditEntry } from './AuditEntry.ts';
 import type { ImageGeneration } from './ImageGeneration.ts';
+import type { JobState } from './JobState.ts';
 import type { LedgerEntry } from './LedgerEntry.ts';
 import type { Subscription } from './Subscription.ts';
 import type { OpenAct } from './statements/acts.ts';
@@ -36,3 +37,6 @@ interface ActHolder {
   _id: Types.ObjectId;
   openActs?: OpenAct[];
 }
+
+export const jobStatesOf = ({ models: { JobState } }: Store): Collection<JobState> =>
+  JobState.db.collection<JobState>(JobState.collection.collectionName);

@@ -2,6 +2,7 @@ import mongoose, { type Connection } from 'mongoose';
 import { type Clock, systemClock } from '../domain/clock.ts';
 import { type AuditEntryModelType, registerAuditEntry } from './AuditEntry.ts';
 import { type ImageGenerationModelType, registerImageGeneration } from './ImageGeneration.ts';
+import { type JobStateModelType, registerJobState } from './JobState.ts';
 import { type LedgerEntryModelType, registerLedgerEntry } from './LedgerEntry.ts';
 import { registerSubscription, type SubscriptionModelType } from './Subscription.ts';
 import type { Store } from './store.ts';
@@ -13,6 +14,7 @@ export interface Models {
   ImageGeneration: ImageGenerationModelType;
   LedgerEntry: LedgerEntryModelType;
   AuditEntry: AuditEntryModelType;
+  JobState: JobStateModelType;
 }
 
 /** Registers every model on `connection`. Their defaults and time stamps follow `clock`. */
@@ -29,6 +31,7 @@ export function createModels(connection: Connection, clock: Clock): Models {
     ImageGeneration: registerImageGeneration(connection, store),
     LedgerEntry: registerLedgerEntry(connection),
     AuditEntry: registerAuditEntry(connection),
+    JobState: registerJobState(connection),
   };
   return models;
 }
