@@ -24,6 +24,7 @@ const TASKS = {
   seed: ['bun', 'seeds/run.ts', 'seed'],
   'seed:cleanup': ['bun', 'seeds/run.ts', 'cleanup'],
   'seed:reset': ['bun', 'seeds/run.ts', 'reset'],
+  job: ['bun', 'scripts/job.ts'],
   'check:ledger': ['bun', 'scripts/checkLedger.ts'],
   bench: ['bun', 'bench/run.ts'],
   build: ['node', 'scripts/build.ts'],

@@ -50,6 +50,10 @@ export interface Env {
         readonly timeoutSeconds: number;
       };
   readonly storage: { readonly directory: string };
+  /** Days that generations are kept. */
+  readonly cleanup: { readonly finishedDays: number; readonly failedDays: number; readonly deletedDays: number };
+  /** Milliseconds from which a command to the database is logged as slow. */
+  readonly slowQueryMs: number;
 }
 
 /** Thrown for a bad environment. The message has one line per variable; entry points print it and end. */
@@ -259,6 +263,10 @@ const variables = z.object({
   OPENAI_IMAGE_MODEL: z.string().default('gpt-image-1'),
   OPENAI_TIMEOUT_SECONDS: wholeNumber(1, 900).default(120),
   STORAGE_URL: fileUrl.optional(),
+  CLEANUP_FINISHED_DAYS: wholeNumber(1, 36_500).default(365),
+  CLEANUP_FAILED_DAYS: wholeNumber(1, 36_500).default(30),
+  CLEANUP_DELETED_DAYS: wholeNumber(1, 36_500).default(30),
+  SLOW_QUERY_MS: wholeNumber(0, 3_600_000).default(100),
 });
 
 function structured(given: z.output<typeof variables>): Env {
@@ -289,6 +297,12 @@ function structured(given: z.output<typeof variables>): Env {
     rateLimit: { quotaPerMinute: given.RATE_LIMIT_QUOTA_PER_MINUTE },
     images: imagesOf(given),
     storage: { directory: given.STORAGE_URL ?? `${given.ARTIFEX_DATA_DIR}/images` },
+    cleanup: {
+      finishedDays: given.CLEANUP_FINISHED_DAYS,
+      failedDays: given.CLEANUP_FAILED_DAYS,
+      deletedDays: given.CLEANUP_DELETED_DAYS,
+    },
+    slowQueryMs: given.SLOW_QUERY_MS,
   };
 }
 

@@ -23,3 +23,5 @@ export function sourcesOf(to: GenerationStatus): GenerationStatus[] {
 export function isFinal(status: GenerationStatus): boolean {
   return LEGAL_MOVES[status].length === 0;
 }
+
+export const FINAL_STATUSES: readonly GenerationStatus[] = GENERATION_STATUSES.filter(isFinal);

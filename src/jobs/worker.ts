@@ -2,6 +2,7 @@ import type { Types } from 'mongoose';
 import { errorFields } from '../config/log.ts';
 import { ArtifexError } from '../domain/errors.ts';
 import { GENERATION_LIMITS } from '../domain/generation.ts';
+import { pictureUrl } from '../domain/pictures.ts';
 import type { OutputImage } from '../models/ImageGeneration.ts';
 import { type GeneratedImage, type ImageProvider, ProviderError } from '../providers/port.ts';
 import { claimGeneration, type Leased, releaseLease, renewLease } from '../repositories/queue.ts';
@@ -123,7 +124,7 @@ export function startWorker({ ctx, provider, storage, concurrency }: WorkerDeps)
 
 function outputImageOf(id: Types.ObjectId, index: number, image: GeneratedImage, name: string): OutputImage {
   return {
-    url: `/images/${name}`,
+    url: pictureUrl(name),
     filename: `${id.toHexString()}-${index + 1}.${name.split('.').at(-1)}`,
     size: image.bytes.byteLength,
     width: image.width,

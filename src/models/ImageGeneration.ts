@@ -11,7 +11,7 @@ import {
   type ImageQuality,
   needsSourceImage,
 } from '../domain/generation.ts';
-import { GENERATION_STATUSES, type GenerationStatus } from '../domain/lifecycle.ts';
+import { FINAL_STATUSES, GENERATION_STATUSES, type GenerationStatus } from '../domain/lifecycle.ts';
 import {
   type GenerationMethods,
   type GenerationStatics,
@@ -231,6 +231,9 @@ export function imageGenerationSchema(
     { name: UNCOUNTED_INDEX, partialFilterExpression: { 'counted.done': null } },
   );
   schema.index({ 'openActs.at': 1 }, { sparse: true });
+  // What cleanup asks for: written once, when a generation has come to its end, and when its user deletes it.
+  schema.index({ status: 1, createdAt: 1 }, { partialFilterExpression: { status: { $in: [...FINAL_STATUSES] } } });
+  schema.index({ deletedAt: 1 }, { sparse: true });
   return schema;
 }
 

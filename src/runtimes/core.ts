@@ -3,6 +3,8 @@ import { type ConnectOptions, connectDB, disconnectDB } from '../config/database
 import type { Env } from '../config/env.ts';
 import type { Log } from '../config/log.ts';
 import { systemClock } from '../domain/clock.ts';
+import { createJobs } from '../jobs/catalogue.ts';
+import type { Job, JobObserver } from '../jobs/job.ts';
 import { createSettler } from '../jobs/settler.ts';
 import { startWorker, type Worker } from '../jobs/worker.ts';
 import { createModels } from '../models/index.ts';
@@ -23,6 +25,9 @@ export interface Core {
   ctx: Context;
   connection: Connection;
   storage: PictureStorage;
+  jobs: readonly Job[];
+  /** Told of what jobs do. */
+  observer: JobObserver;
   /** Resolves when the database has been reached, and collections and indexes stand. */
   connect(options?: Pick<ConnectOptions, 'signal' | 'attempts'>): Promise<void>;
   /** Works on generations from now on. */
@@ -47,6 +52,8 @@ export function createCore({ env, mongodbUri, log }: CoreOptions): Core {
     ctx,
     connection,
     storage,
+    jobs: createJobs({ ctx, storage, cleanup: env.cleanup }),
+    observer: { jobEnded() {}, jobSucceededAt() {} },
     async connect(options) {
       await connectDB({ uri: mongodbUri, connection, log, ...options });
     },

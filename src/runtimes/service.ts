@@ -6,6 +6,7 @@ import { createIdentities } from '../identity/identities.ts';
 import { clerkProfiles, noProfiles } from '../identity/profiles.ts';
 import { clerkTrust, developmentTrust, type SessionTrust } from '../identity/sessionTrust.ts';
 import type { RunningJob } from '../jobs/repeat.ts';
+import { startScheduler } from '../jobs/scheduler.ts';
 import { startSweeper } from '../jobs/sweeper.ts';
 import { type Core, type CoreOptions, createCore } from './core.ts';
 
@@ -47,7 +48,7 @@ export async function createService(options: CoreOptions): Promise<Service> {
       throw error;
     }
     isPrepared = true;
-    jobs.push(startSweeper(ctx));
+    jobs.push(startSweeper(ctx), startScheduler(core));
     if (env.worker.isEnabled) jobs.push(core.startWorker());
     return true;
   }

@@ -25,7 +25,7 @@ const BATCH = 100;
 
 /**
  * Holds every account against its ledger: usage is charges less refunds of the period, grants are the period's grants, the sequence has
- * no gap, every charge of the period has its generation, and what failed or was cancelled has been given back. An open entry
+ * no gap, every charge of the running period that was not given back has its generation, and what failed or was cancelled has been given back. An open entry
  * counts as the ledger's line that it is about to become. True at any quiet moment.
  *
  * @param onProgress told how many users have been checked
@@ -90,8 +90,13 @@ function gapsOf(lines: Line[], newest: number): string[] {
   return lines.length === newest ? [] : [`the ledger ends at ${lines.length}, but the account counted to ${newest}`];
 }
 
+/** Cleanup removes what was given back, and what was delivered when its period is over. */
 async function chargesWithoutGeneration(store: Store, user: User, ofPeriod: Line[]): Promise<string[]> {
-  const paid = ofPeriod.filter(({ kind }) => kind === 'charge').map(({ generationId }) => generationId);
+  if (user.quotaResetDate <= store.clock.now()) return [];
+  const refunded = refundedOf(ofPeriod);
+  const paid = ofPeriod
+    .filter(({ kind, _id }) => kind === 'charge' && !refunded.has(_id.toHexString()))
+    .map(({ generationId }) => generationId);
   const wanted = paid.filter((id) => id !== undefined);
   const found = await generationsOf(store)
     .find({ _id: { $in: wanted }, userId: user._id }, { projection: { _id: 1 } })
@@ -106,9 +111,7 @@ async function chargesWithoutGeneration(store: Store, user: User, ofPeriod: Line
 }
 
 async function unpaidRefunds(store: Store, user: User, lines: Line[]): Promise<string[]> {
-  const refunded = new Set(
-    lines.filter(({ kind }) => kind === 'refund').map(({ chargeId }) => chargeId?.toHexString()),
-  );
+  const refunded = refundedOf(lines);
   const ended = await generationsOf(store)
     .find(
       { userId: user._id, status: { $in: ['failed', 'cancelled'] }, charge: { $exists: true } },
@@ -116,6 +119,13 @@ async function unpaidRefunds(store: Store, user: User, lines: Line[]): Promise<s
     )
     .toArray();
   return ended
-    .filter(({ charge }) => !refunded.has(charge?.id.toHexString()))
+    .filter(({ charge }) => charge && !refunded.has(charge.id.toHexString()))
     .map(({ _id, status }) => `generation ${_id} is ${status} but was not refunded`);
+}
+
+/** The charges that were given back. */
+function refundedOf(lines: Line[]): Set<string> {
+  return new Set(
+    lines.flatMap(({ kind, chargeId }) => (kind === 'refund' && chargeId ? [chargeId.toHexString()] : [])),
+  );
 }

@@ -65,6 +65,8 @@ describe('an empty environment', () => {
       rateLimit: { quotaPerMinute: 60 },
       images: { provider: 'procedural' },
       storage: { directory: '.data/images' },
+      cleanup: { finishedDays: 365, failedDays: 30, deletedDays: 30 },
+      slowQueryMs: 100,
     });
   });
 
@@ -128,6 +130,10 @@ describe('a good value', () => {
     ],
     ['RATE_LIMIT_QUOTA_PER_MINUTE', '1', { rateLimit: { quotaPerMinute: 1 } }],
     ['IMAGE_PROVIDER', 'procedural', { images: { provider: 'procedural' } }],
+    ['CLEANUP_FINISHED_DAYS', '1', { cleanup: { finishedDays: 1 } }],
+    ['CLEANUP_FAILED_DAYS', '90', { cleanup: { failedDays: 90 } }],
+    ['CLEANUP_DELETED_DAYS', '7', { cleanup: { deletedDays: 7 } }],
+    ['SLOW_QUERY_MS', '0', { slowQueryMs: 0 }],
     ['STORAGE_URL', 'file:///srv/my%20pictures', { storage: { directory: '/srv/my pictures' } }],
   ])('of %s: %s', (name, value, expected) => {
     expect(readEnv({ [name]: value })).toMatchObject(expected as object);
@@ -218,6 +224,10 @@ describe('a bad value', () => {
     ['FIELD_ENCRYPTION_KEYS', `k1:${KEY_32},`],
     ['FIELD_ENCRYPTION_KEYS', `k1:${KEY_32},k1:${KEY_32}`],
     ['RATE_LIMIT_QUOTA_PER_MINUTE', '0'],
+    ['CLEANUP_FINISHED_DAYS', '0'],
+    ['CLEANUP_FAILED_DAYS', '-1'],
+    ['CLEANUP_DELETED_DAYS', 'never'],
+    ['SLOW_QUERY_MS', '1.5'],
     ['IMAGE_PROVIDER', 'midjourney'],
     ['OPENAI_BASE_URL', 'api.openai.com'],
     ['OPENAI_API_KEY', 'two words'],

@@ -1,0 +1,117 @@
+import { FINAL_STATUSES } from '../domain/lifecycle.ts';
+import { pictureNameOf } from '../domain/pictures.ts';
+import type { Store } from '../models/store.ts';
+import { endExpiredSubscription, expiredSubscriptions } from '../repositories/expiry.ts';
+import {
+  neededByAccounts,
+  type Retired,
+  type Retirement,
+  removeGenerations,
+  retiredGenerations,
+} from '../repositories/retention.ts';
+
+/** What a cleanup did. */
+export interface Cleanup {
+  /** Completed generations removed. */
+  oldGenerationsRemoved: number;
+  /** Failed and cancelled generations removed. */
+  failedGenerationsRemoved: number;
+  /** Subscriptions that had long run out, and were ended. */
+  subscriptionsUpdated: number;
+}
+
+export interface CleanupOptions {
+  /** Days that a completed generation is kept. */
+  finishedDays?: number;
+  /** Days that a failed or cancelled one is kept. */
+  failedDays?: number;
+  /** Days that one is kept after its user has deleted it. */
+  deletedDays?: number;
+  /** Removes a picture from storage. Without it, generations with pictures of ours are kept. */
+  removePicture?: (name: string) => Promise<void>;
+  /** Called before anything is removed: brings to an end whatever counts the generations made before that instant. */
+  countBefore?: (instant: Date) => Promise<unknown>;
+  /** Ends the cleanup after the batch that is under way. */
+  signal?: AbortSignal;
+}
+
+export const CLEANUP_DEFAULTS = Object.freeze({ finishedDays: 365, failedDays: 30, deletedDays: 30 });
+
+/** Days after the end of its period that a subscription may still be renewed. */
+const RENEWAL_GRACE_DAYS = 3;
+const DAY_MS = 24 * 60 * 60 * 1000;
+const BATCH = 200;
+
+/**
+ * Removes for good what is old enough and settled: never a generation that is under way, owes something to its user, or that an
+ * account still needs. It may be cut off anywhere and run again, and by many at once: pictures go before the generation that
+ * names them, so that none is left which nobody can find.
+ *
+ * @throws the first error of a picture that could not be removed, when everything else is done; its generation stays
+ */
+export async function performMaintenanceCleanup(store: Store, options: CleanupOptions = {}): Promise<Cleanup> {
+  const { finishedDays, failedDays, deletedDays } = { ...CLEANUP_DEFAULTS, ...options };
+  const deletedBefore = daysAgo(store, deletedDays);
+  const completed = { statuses: ['completed'], endedBefore: daysAgo(store, finishedDays), deletedBefore } as const;
+  const withoutPictures = FINAL_STATUSES.filter((status) => status !== 'completed');
+  const failed = { statuses: withoutPictures, endedBefore: daysAgo(store, failedDays), deletedBefore };
+  await options.countBefore?.(daysAgo(store, Math.min(finishedDays, failedDays, deletedDays)));
+
+  const failures: unknown[] = [];
+  const done = {
+    oldGenerationsRemoved: await removeRetired(store, completed, options, failures),
+    failedGenerationsRemoved: await removeRetired(store, failed, options, failures),
+    subscriptionsUpdated: await endExpired(store, options.signal),
+  };
+  if (failures.length > 0) throw failures[0];
+  return done;
+}
+
+async function removeRetired(
+  store: Store,
+  retirement: Retirement,
+  { removePicture, signal }: CleanupOptions,
+  failures: unknown[],
+): Promise<number> {
+  let removed = 0;
+  for await (const batch of retiredGenerations(store, retirement, BATCH)) {
+    if (signal?.aborted) break;
+    const needed = await neededByAccounts(store, batch);
+    const ids = [];
+    for (const generation of batch) {
+      if (needed.has(generation._id.toHexString())) continue;
+      if (await removePictures(generation, removePicture, failures)) ids.push(generation._id);
+    }
+    removed += await removeGenerations(store, ids, retirement);
+  }
+  return removed;
+}
+
+/** Whether none of the pictures is left. */
+async function removePictures(
+  { outputImages }: Retired,
+  removePicture: CleanupOptions['removePicture'],
+  failures: unknown[],
+): Promise<boolean> {
+  const names = outputImages.map(({ url }) => pictureNameOf(url)).filter((name) => name !== null);
+  if (names.length === 0) return true;
+  if (!removePicture) return false;
+  const removals = await Promise.allSettled(names.map(removePicture));
+  const failed = removals.filter((removal) => removal.status === 'rejected');
+  failures.push(...failed.map(({ reason }) => reason));
+  return failed.length === 0;
+}
+
+async function endExpired(store: Store, signal: AbortSignal | undefined): Promise<number> {
+  const endedBefore = daysAgo(store, RENEWAL_GRACE_DAYS);
+  let ended = 0;
+  for await (const subscription of expiredSubscriptions(store, endedBefore)) {
+    if (signal?.aborted) break;
+    if (await endExpiredSubscription(store, subscription, endedBefore)) ended += 1;
+  }
+  return ended;
+}
+
+function daysAgo(store: Store, days: number): Date {
+  return new Date(store.clock.now().getTime() - days * DAY_MS);
+}
