@@ -1,4 +1,5 @@
 import type { Env } from '../config/env.ts';
+import type { Actor } from '../domain/audit.ts';
 import { endStalledAttempts } from '../repositories/queue.ts';
 import type { PictureStorage } from '../storage/port.ts';
 import { performMaintenanceCleanup } from '../workflows/cleanup.ts';
@@ -11,6 +12,8 @@ export interface CatalogueDeps {
   storage: PictureStorage;
   cleanup: Env['cleanup'];
 }
+
+const CLEANUP: Actor = { kind: 'job', id: 'cleanup' };
 
 /** Every job there is, in the order in which people read them. */
 export function createJobs({ ctx, storage, cleanup }: CatalogueDeps): Job[] {
@@ -30,7 +33,8 @@ export function createJobs({ ctx, storage, cleanup }: CatalogueDeps): Job[] {
       summary: 'Removes old generations with their pictures, and ends subscriptions that have run out.',
       schedule: scheduleOf('30 3 * * *'),
       async run(signal) {
-        return { ...(await performMaintenanceCleanup(ctx, { ...cleanup, removePicture: storage.remove, signal })) };
+        const options = { ...cleanup, removePicture: storage.remove, actor: CLEANUP, signal };
+        return { ...(await performMaintenanceCleanup(ctx, options)) };
       },
     },
   ];

@@ -1,7 +1,9 @@
 import type { Types } from 'mongoose';
+import type { Actor } from '../domain/audit.ts';
 import { LIVE_STATUSES } from '../domain/subscription.ts';
-import { subscriptionsOf, usersOf } from '../models/collections.ts';
+import { subscriptionsOf } from '../models/collections.ts';
 import type { Subscription } from '../models/Subscription.ts';
+import { followSubscription } from '../models/statements/following.ts';
 import type { Store } from '../models/store.ts';
 
 /**
@@ -16,8 +18,7 @@ export function expiredSubscriptions(
 }
 
 /**
- * Ends such a subscription. The user's tier falls first: who dies between the two leaves a subscription that is found again.
- * Until it has ended there can be no other one whose tier this could take away.
+ * Ends such a subscription, and lets the user's account follow; who dies between the two leaves that to the sweep.
  *
  * @returns whether it was ended by this call
  */
@@ -25,17 +26,14 @@ export async function endExpiredSubscription(
   store: Store,
   { _id, userId }: { _id: Types.ObjectId; userId: Types.ObjectId },
   endedBefore: Date,
+  actor: Actor,
 ): Promise<boolean> {
-  const updatedAt = store.clock.now();
-  if (!(await subscriptionsOf(store).findOne({ _id, ...expiredFilter(endedBefore) }))) return false;
-  await usersOf(store).updateOne(
-    { _id: userId, subscriptionTier: { $ne: 'free' } },
-    { $set: { subscriptionTier: 'free', updatedAt } },
-  );
+  const now = store.clock.now();
   const { modifiedCount } = await subscriptionsOf(store).updateOne(
     { _id, ...expiredFilter(endedBefore) },
-    { $set: { status: 'canceled', updatedAt } },
+    { $set: { status: 'canceled', unapplied: now, updatedAt: now }, $inc: { revision: 1 } },
   );
+  if (modifiedCount === 1) await followSubscription(store, userId, actor);
   return modifiedCount === 1;
 }
 

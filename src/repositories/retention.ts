@@ -58,8 +58,10 @@ function retiredFilters({ statuses, endedBefore, deletedBefore }: Retirement) {
   ];
 }
 
+/** Nothing is owed, nobody works on it, and the audit trail has all that was done to it. */
 function atRest(statuses: readonly GenerationStatus[]) {
-  return { status: { $in: [...statuses] }, owes: { $exists: false }, lease: { $exists: false } };
+  const none = { $exists: false };
+  return { status: { $in: [...statuses] }, owes: none, lease: none, openActs: none };
 }
 
 /**

@@ -1,6 +1,8 @@
+import { type Actor, LIBRARY } from '../domain/audit.ts';
 import { FINAL_STATUSES } from '../domain/lifecycle.ts';
 import { pictureNameOf } from '../domain/pictures.ts';
 import type { Store } from '../models/store.ts';
+import { recordAct } from '../repositories/audit.ts';
 import { endExpiredSubscription, expiredSubscriptions } from '../repositories/expiry.ts';
 import {
   neededByAccounts,
@@ -31,6 +33,8 @@ export interface CleanupOptions {
   removePicture?: (name: string) => Promise<void>;
   /** Called before anything is removed: brings to an end whatever counts the generations made before that instant. */
   countBefore?: (instant: Date) => Promise<unknown>;
+  /** Who has it done, for the audit trail. */
+  actor?: Actor;
   /** Ends the cleanup after the batch that is under way. */
   signal?: AbortSignal;
 }
@@ -51,6 +55,8 @@ const BATCH = 200;
  */
 export async function performMaintenanceCleanup(store: Store, options: CleanupOptions = {}): Promise<Cleanup> {
   const { finishedDays, failedDays, deletedDays } = { ...CLEANUP_DEFAULTS, ...options };
+  const detail = { task: 'cleanup', finishedDays, failedDays, deletedDays };
+  await recordAct(store, { action: 'maintenance.run', actor: options.actor ?? LIBRARY, detail });
   const deletedBefore = daysAgo(store, deletedDays);
   const completed = { statuses: ['completed'], endedBefore: daysAgo(store, finishedDays), deletedBefore } as const;
   const withoutPictures = FINAL_STATUSES.filter((status) => status !== 'completed');
@@ -61,7 +67,7 @@ export async function performMaintenanceCleanup(store: Store, options: CleanupOp
   const done = {
     oldGenerationsRemoved: await removeRetired(store, completed, options, failures),
     failedGenerationsRemoved: await removeRetired(store, failed, options, failures),
-    subscriptionsUpdated: await endExpired(store, options.signal),
+    subscriptionsUpdated: await endExpired(store, options),
   };
   if (failures.length > 0) throw failures[0];
   return done;
@@ -102,12 +108,12 @@ async function removePictures(
   return failed.length === 0;
 }
 
-async function endExpired(store: Store, signal: AbortSignal | undefined): Promise<number> {
+async function endExpired(store: Store, { signal, actor = LIBRARY }: CleanupOptions): Promise<number> {
   const endedBefore = daysAgo(store, RENEWAL_GRACE_DAYS);
   let ended = 0;
   for await (const subscription of expiredSubscriptions(store, endedBefore)) {
     if (signal?.aborted) break;
-    if (await endExpiredSubscription(store, subscription, endedBefore)) ended += 1;
+    if (await endExpiredSubscription(store, subscription, endedBefore, actor)) ended += 1;
   }
   return ended;
 }

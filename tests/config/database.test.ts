@@ -47,7 +47,7 @@ describe('connectDB', () => {
       host: '127.0.0.1',
       port: server.port,
       name: 'fresh',
-      models: ['User', 'Subscription', 'ImageGeneration', 'LedgerEntry', 'JobState'],
+      models: Object.keys(models),
     });
   });
 

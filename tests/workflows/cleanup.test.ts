@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { Types } from 'mongoose';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { LIBRARY } from '@/domain/audit.ts';
 import { GENERATION_STATUSES } from '@/domain/lifecycle.ts';
 import { pictureNameOf, pictureUrl } from '@/domain/pictures.ts';
-import { generationsOf, ledgerOf, subscriptionsOf, usersOf } from '@/models/collections.ts';
+import { auditOf, generationsOf, ledgerOf, subscriptionsOf, usersOf } from '@/models/collections.ts';
 import type { ImageGeneration } from '@/models/ImageGeneration.ts';
 import { claimGeneration } from '@/repositories/queue.ts';
 import { type Cleanup, type CleanupOptions, performMaintenanceCleanup } from '@/workflows/cleanup.ts';
@@ -115,7 +116,7 @@ describe('a cleanup', () => {
     const cancelled = await createGeneration(ctx, { _id }, request);
     await cancel(ctx, _id, cancelled.generation._id);
     const deleted = await createGeneration(ctx, { _id }, request);
-    await remove(ctx, _id, deleted.generation._id);
+    await remove(ctx, _id, deleted.generation._id, LIBRARY);
     await sweep(ctx, 0);
     store.clock.advance(2 * DAY);
     const options = { finishedDays: 1, failedDays: 1, deletedDays: 1, removePicture: async () => {} };
@@ -126,6 +127,14 @@ describe('a cleanup', () => {
     expect(await performMaintenanceCleanup(store, options)).toEqual({ ...NOTHING, oldGenerationsRemoved: 1 });
     expect(await verifyLedger(store)).toMatchObject({ violations: [] });
     await forget(_id);
+  });
+
+  it('leaves a line in the audit trail', async () => {
+    await auditOf(store).deleteMany({});
+    await performMaintenanceCleanup(store, { failedDays: 7, actor: { kind: 'admin', id: 'user_1' } });
+    expect(await auditOf(store).find({}).toArray()).toMatchObject([
+      { action: 'maintenance.run', actor: { kind: 'admin', id: 'user_1' }, detail: { task: 'cleanup', failedDays: 7 } },
+    ]);
   });
 
   it('lets what counts generations count them first', async () => {
