@@ -112,6 +112,8 @@ describe('503 unavailable, with Retry-After', () => {
     ['there is no connection', () => new MongoNotConnectedError('Client must be connected')],
     ['the operation ran out of time', () => named('MongoOperationTimeoutError')],
     ['the server steps down', () => retryable()],
+    ['the server steps down under a read', () => new MongoServerError({ message: 'not primary', code: 13435 })],
+    ['the server shuts down', () => new MongoServerError({ message: 'interrupted', code: 11600 })],
     [
       'Mongoose gave up buffering',
       () => new mongoose.Error('Operation `users.findOne()` buffering timed out after 10000ms'),
@@ -155,6 +157,14 @@ describe('what Mongoose refuses', () => {
 
     expect(problem.code).toBe('validation_failed');
     expect(problem.errors?.map(({ path }) => path).sort()).toEqual(['name', 'size']);
+  });
+
+  it('does not quote a value that breaks a rule', async () => {
+    const schema = { mood: { type: String, enum: ['calm'], maxlength: 3 } };
+    const Person = new mongoose.Mongoose().model('Person', new mongoose.Schema(schema));
+    const refused = await new Person({ mood: 'hunter2' }).validate().catch((error: unknown) => error);
+
+    expect(await (await answerTo(refused)).text()).not.toContain('hunter2');
   });
 
   it('does not quote a value that has the wrong type', async () => {
