@@ -22,6 +22,7 @@ import { recountChanges } from './plugins/recountChanges.ts';
 import { type SoftDeletable, softDelete } from './plugins/softDelete.ts';
 import type { OpenAct } from './statements/acts.ts';
 import type { Store } from './store.ts';
+import { textUpTo } from './text.ts';
 
 /** A finished picture; `size` in bytes, width and height in pixels. */
 export interface OutputImage {
@@ -161,12 +162,12 @@ export function imageGenerationSchema(
     {
       userId: { type: Schema.Types.ObjectId, ref: 'User', required: true },
       type: { type: String, enum: IMAGE_GENERATION_TYPES, required: true },
-      prompt: { type: String, required: true, minlength: 1, maxlength: maxPromptLength },
-      negativePrompt: { type: String, maxlength: maxNegativePromptLength },
-      style: { type: String, default: GENERATION_DEFAULTS.style, maxlength: maxNameLength },
+      prompt: { ...textUpTo(maxPromptLength), required: true, minlength: 1 },
+      negativePrompt: textUpTo(maxNegativePromptLength),
+      style: { ...textUpTo(maxNameLength), default: GENERATION_DEFAULTS.style },
       aspectRatio: { type: String, enum: ASPECT_RATIOS, default: GENERATION_DEFAULTS.aspectRatio },
       quality: { type: String, enum: IMAGE_QUALITIES, default: GENERATION_DEFAULTS.quality },
-      model: { type: String, default: GENERATION_DEFAULTS.model, maxlength: maxNameLength },
+      model: { ...textUpTo(maxNameLength), default: GENERATION_DEFAULTS.model },
       count: {
         type: Number,
         default: GENERATION_DEFAULTS.count,
@@ -176,7 +177,8 @@ export function imageGenerationSchema(
       },
       sourceImageUrl: {
         type: String,
-        match: /^https:\/\//,
+        // The name of a scheme is case-insensitive (RFC 3986 section 3.1).
+        match: /^https:\/\//i,
         maxlength: maxUrlLength,
         required(this: ImageGeneration) {
           return needsSourceImage(this.type);

@@ -5,6 +5,7 @@ import {
   ASPECT_RATIOS,
   type AspectRatio,
   GENERATION_DEFAULTS,
+  GENERATION_LIMITS,
   IMAGE_QUALITIES,
   type ImageQuality,
 } from '../domain/generation.ts';
@@ -18,6 +19,10 @@ import { type UserMethods, type UserStatics, userMethods, userStatics } from './
 import { type SoftDeletable, softDelete } from './plugins/softDelete.ts';
 import type { TermsVersion } from './statements/posting.ts';
 import type { Store } from './store.ts';
+import { textUpTo } from './text.ts';
+
+/** Characters of a display name. */
+export const MAX_NAME_LENGTH = 200;
 
 export const THEMES = ['system', 'light', 'dark'] as const;
 
@@ -101,14 +106,14 @@ export function userSchema(store: Store): Schema<User, UserModelType, UserMethod
       clerkUserId: { type: String, required: true, maxlength: 255, immutable: true },
       // A session token may know neither address nor name; they follow from Clerk.
       email: { type: String, default: '', maxlength: 320, trim: true, lowercase: true },
-      name: { type: String, default: '', maxlength: 200, trim: true },
+      name: { ...textUpTo(MAX_NAME_LENGTH), default: '', trim: true },
       subscriptionTier: { type: String, enum: SUBSCRIPTION_TIERS, default: 'free', required: true },
       monthlyUsage: { type: Number, default: 0, min: 0, required: true, validate: Number.isInteger },
       totalImagesGenerated: { type: Number, default: 0, min: 0, required: true, validate: Number.isInteger },
       preferences: {
         theme: { type: String, enum: THEMES, default: 'system' },
         language: { type: String, default: 'en', maxlength: 35 },
-        defaultStyle: { type: String, default: GENERATION_DEFAULTS.style, maxlength: 64 },
+        defaultStyle: { ...textUpTo(GENERATION_LIMITS.maxNameLength), default: GENERATION_DEFAULTS.style },
         defaultAspectRatio: { type: String, enum: ASPECT_RATIOS, default: GENERATION_DEFAULTS.aspectRatio },
         defaultQuality: { type: String, enum: IMAGE_QUALITIES, default: GENERATION_DEFAULTS.quality },
       },

@@ -2,7 +2,8 @@ import { UserNotFoundError } from '../domain/errors.ts';
 import { usersOf } from '../models/collections.ts';
 import { accountDeleted, type UserReference } from '../models/statements/accounts.ts';
 import type { Store } from '../models/store.ts';
-import type { User } from '../models/User.ts';
+import { clipped } from '../models/text.ts';
+import { MAX_NAME_LENGTH, type User } from '../models/User.ts';
 import { isDuplicateKey } from './duplicateKey.ts';
 
 /** What is known of a person who signs in for the first time. */
@@ -23,10 +24,13 @@ export async function getUser(store: Store, reference: UserReference): Promise<U
   return user;
 }
 
-/** The user of that Clerk id, made now (`free`) unless it is there, deleted or not: whoever loses a race takes the winner's. */
+/**
+ * The user of that Clerk id, made now (`free`) unless it is there, deleted or not: whoever loses a race takes the winner's. Clerk
+ * takes longer names than we do; that must not turn anybody away.
+ */
 export async function ensureUser(store: Store, { clerkUserId, email = '', name = '' }: Profile): Promise<void> {
   try {
-    await store.models.User.create({ clerkUserId, email, name });
+    await store.models.User.create({ clerkUserId, email, name: clipped(name, MAX_NAME_LENGTH) });
   } catch (error) {
     if (!isDuplicateKey(error)) throw error;
   }

@@ -32,6 +32,13 @@ describe('GET /v1/me', () => {
     });
   });
 
+  it('takes in somebody whose name is longer than we keep, cut between two characters', async () => {
+    const somebody = await api.person({ email: 'long@example.com', name: `${'n'.repeat(199)}😀${'n'.repeat(30)}` });
+    const response = await somebody.get('/v1/me');
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({ name: `${'n'.repeat(199)}😀` });
+  });
+
   it('makes one user of many first requests at once', async () => {
     const caller = await api.person();
     const answers = await Promise.all(Array.from({ length: 20 }, async () => (await caller.get('/v1/me')).json()));

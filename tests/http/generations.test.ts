@@ -74,6 +74,23 @@ describe('POST /v1/generations', () => {
   });
 });
 
+describe('a text that is measured', () => {
+  it('has as many characters as people count, of whatever plane', async () => {
+    const caller = await api.person();
+    const fits = { ...IMAGE, prompt: '😀'.repeat(4000), negativePrompt: '𝔸'.repeat(2000) };
+    expect((await caller.post('/v1/generations', fits)).status).toBe(201);
+    const over = await caller.post('/v1/generations', { ...IMAGE, prompt: '😀'.repeat(4001) });
+    expect(over.status).toBe(400);
+    expect(await over.text()).not.toContain('😀');
+  });
+
+  it('may write the scheme of its source in capitals', async () => {
+    const caller = await api.person();
+    const request = { ...IMAGE, type: 'image-to-image', sourceImageUrl: 'HTTPS://example.com/a.png' };
+    expect((await caller.post('/v1/generations', request)).status).toBe(201);
+  });
+});
+
 describe('an idempotency key', () => {
   it('gives 50 requests at once one generation, one charge and one id', async () => {
     const caller = await api.person();
