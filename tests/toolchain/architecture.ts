@@ -18,6 +18,7 @@ export const PARTS: Readonly<Record<string, readonly string[]>> = {
     'providers',
     'storage',
     'config',
+    'encryption',
     'domain',
   ],
   /** The order of middleware, and the mounts. */
@@ -31,9 +32,9 @@ export const PARTS: Readonly<Record<string, readonly string[]>> = {
   /** Steps that together keep a promise: charge and create, end and refund, sign in. */
   workflows: ['repositories', 'models', 'identity', 'config', 'domain'],
   /** The statements that are sent to the database. */
-  repositories: ['models', 'domain'],
+  repositories: ['models', 'encryption', 'domain'],
   /** Schemas, defaults, validation, indexes. */
-  models: ['domain'],
+  models: ['encryption', 'domain'],
   /** Who may speak for whom: trust in tokens, profiles from Clerk. */
   identity: ['config', 'domain'],
   /** What draws pictures, behind one port. */
@@ -41,7 +42,9 @@ export const PARTS: Readonly<Record<string, readonly string[]>> = {
   /** What keeps pictures, behind one port. */
   storage: [],
   /** The environment, the log, the connection. */
-  config: [],
+  config: ['encryption'],
+  /** Keys, and what they seal and hash. It knows neither documents nor a database. */
+  encryption: ['domain'],
   /** Rules without any input or output. */
   domain: [],
 };
