@@ -1,4 +1,6 @@
 import mongoose, { type Connection } from 'mongoose';
+import { hasKeyring, useKeyring } from '../encryption/connections.ts';
+import { createKeyring } from '../encryption/keyring.ts';
 import { readEnv } from './env.ts';
 import { errorFields, type Log } from './log.ts';
 
@@ -57,7 +59,8 @@ export function connectionOptions(uri: string): mongoose.ConnectOptions {
 
 /**
  * Connects and builds collections and indexes: when this resolves, every unique key is guarded. While the database is out of
- * reach it tries again, ever more slowly, and says so.
+ * reach it tries again, ever more slowly, and says so. The default connection takes its encryption keys from
+ * `FIELD_ENCRYPTION_KEYS`, unless it was given a keyring; any other connection is given one by {@link useKeyring}.
  *
  * @throws {EnvironmentError} when there is neither `uri` nor `MONGODB_URI`
  * @throws the last error when `attempts` are used up, or the signal's reason
@@ -65,6 +68,9 @@ export function connectionOptions(uri: string): mongoose.ConnectOptions {
 export async function connectDB(options: ConnectOptions = {}): Promise<Connection> {
   const { connection = mongoose.connection, log, signal, attempts = Number.POSITIVE_INFINITY } = options;
   const uri = options.uri ?? addressFromEnvironment();
+  if (connection === mongoose.connection && !hasKeyring(connection)) {
+    useKeyring(connection, createKeyring(readEnv(process.env).fieldEncryptionKeys));
+  }
   if (log) logEvents(connection, log);
   for (let attempt = 1; ; attempt += 1) {
     signal?.throwIfAborted();

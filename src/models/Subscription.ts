@@ -7,6 +7,7 @@ import {
   subscriptionMethods,
   subscriptionStatics,
 } from './methods/subscription.ts';
+import { encryptedFields } from './plugins/encryptedFields.ts';
 import { type SoftDeletable, softDelete } from './plugins/softDelete.ts';
 import type { OpenAct } from './statements/acts.ts';
 import type { Store } from './store.ts';
@@ -62,6 +63,9 @@ export function subscriptionSchema(store: Store): Schema<Subscription, Subscript
   schema.plugin(softDelete);
   schema.method(subscriptionMethods(store));
   schema.static({ ...subscriptionStatics(store) });
+  schema.plugin(encryptedFields, {
+    fields: { stripeCustomerId: 'indexed', stripeSubscriptionId: 'unique', metadata: 'sealed' },
+  });
   schema.index(
     { userId: 1 },
     {
@@ -71,8 +75,6 @@ export function subscriptionSchema(store: Store): Schema<Subscription, Subscript
     },
   );
   schema.index({ userId: 1, createdAt: -1 });
-  schema.index({ stripeSubscriptionId: 1 }, { unique: true, sparse: true });
-  schema.index({ stripeCustomerId: 1 }, { sparse: true });
   schema.index({ tier: 1, createdAt: -1 });
   schema.index({ status: 1, currentPeriodEnd: 1 });
   // What a crash left between a subscription and what has to follow it.

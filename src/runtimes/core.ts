@@ -3,6 +3,8 @@ import { type ConnectOptions, connectDB, disconnectDB } from '../config/database
 import type { Env } from '../config/env.ts';
 import type { Log } from '../config/log.ts';
 import { systemClock } from '../domain/clock.ts';
+import { useKeyring } from '../encryption/connections.ts';
+import { createKeyring } from '../encryption/keyring.ts';
 import { createJobs } from '../jobs/catalogue.ts';
 import type { Job, JobObserver } from '../jobs/job.ts';
 import { createSettler } from '../jobs/settler.ts';
@@ -42,6 +44,7 @@ const WORKER_CONCURRENCY = 2;
 export function createCore({ env, mongodbUri, log }: CoreOptions): Core {
   const clock = systemClock(env.clockOffsetSeconds);
   const connection = mongoose.createConnection();
+  useKeyring(connection, createKeyring(env.fieldEncryptionKeys));
   const store = { models: createModels(connection, clock), clock };
   const settler = createSettler((userIds) => settle(store, userIds), log);
   const storage = diskStorage(env.storage.directory);

@@ -8,6 +8,7 @@ import { clerkTrust, developmentTrust, type SessionTrust } from '../identity/ses
 import type { RunningJob } from '../jobs/repeat.ts';
 import { startScheduler } from '../jobs/scheduler.ts';
 import { startSweeper } from '../jobs/sweeper.ts';
+import { tellOfClearData } from './clearData.ts';
 import { type Core, type CoreOptions, createCore } from './core.ts';
 
 /** The API and its jobs in one process; only the socket is missing. */
@@ -21,6 +22,7 @@ export interface Service extends Pick<Core, 'ctx' | 'connection'> {
 
 export async function createService(options: CoreOptions): Promise<Service> {
   const { env, log } = options;
+  tellOfClearData(env, log);
   const core = createCore(options);
   const { ctx, connection, storage } = core;
   const jobs: RunningJob[] = [];

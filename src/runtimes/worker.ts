@@ -14,6 +14,7 @@ import { problemHandler } from '../middleware/problem.ts';
 import { requestId } from '../middleware/requestId.ts';
 import type { PictureStorage } from '../storage/port.ts';
 import { sweep } from '../workflows/sweep.ts';
+import { tellOfClearData } from './clearData.ts';
 import { openWorkerSession, type WorkerSession } from './workerSession.ts';
 
 /** Variables and secrets of the deployment; a binding that is no text is none of ours. */
@@ -99,6 +100,7 @@ function setUp(bindings: Bindings): Setup {
   }
   const log = createLog({ level: env.logLevel, write: (line) => console.log(line) });
   const profiles = env.clerk.secretKey === undefined ? noProfiles : clerkProfiles(env.clerk.secretKey, log);
+  tellOfClearData(env, log);
   return { env, log, mongodbUri, sessions, profiles };
 }
 

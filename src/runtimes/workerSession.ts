@@ -3,6 +3,8 @@ import { connectionOptions, initModels } from '../config/database.ts';
 import type { Env } from '../config/env.ts';
 import { errorFields, type Log } from '../config/log.ts';
 import { systemClock } from '../domain/clock.ts';
+import { useKeyring } from '../encryption/connections.ts';
+import { createKeyring } from '../encryption/keyring.ts';
 import { createSettler } from '../jobs/settler.ts';
 import { createModels } from '../models/index.ts';
 import { settle } from '../repositories/settlement.ts';
@@ -33,6 +35,7 @@ let areIndexesBuilt = false;
 export function openWorkerSession(env: Env, mongodbUri: string, log: Log): WorkerSession {
   const clock = systemClock(env.clockOffsetSeconds);
   const connection = mongoose.createConnection();
+  useKeyring(connection, createKeyring(env.fieldEncryptionKeys));
   const store = { models: createModels(connection, clock), clock };
   const settler = createSettler((userIds) => settle(store, userIds), log);
   let isPrepared = false;
