@@ -2,9 +2,9 @@ import { Types } from 'mongoose';
 import type { Act } from '../domain/audit.ts';
 import type { AuditEntry, AuditSubject } from '../models/AuditEntry.ts';
 import { type ActHolderModel, actHoldersOf, auditOf } from '../models/collections.ts';
+import { insertMissing } from '../models/duplicateKey.ts';
 import { withoutActs } from '../models/statements/acts.ts';
 import type { Store } from '../models/store.ts';
-import { insertMissing } from './duplicateKey.ts';
 
 /** Writes what changes no document: a look at somebody's data, a run of maintenance. Before it is done. */
 export async function recordAct(store: Store, act: Act, subject?: AuditSubject): Promise<void> {

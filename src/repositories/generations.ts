@@ -4,11 +4,11 @@ import { ArtifexError } from '../domain/errors.ts';
 import type { ImageGenerationType } from '../domain/generation.ts';
 import { type GenerationStatus, sourcesOf } from '../domain/lifecycle.ts';
 import { generationsOf } from '../models/collections.ts';
+import { isDuplicateKey } from '../models/duplicateKey.ts';
 import type { ImageGeneration } from '../models/ImageGeneration.ts';
 import { owedRefund } from '../models/statements/moves.ts';
 import { deletedGeneration } from '../models/statements/visibility.ts';
 import type { Store } from '../models/store.ts';
-import { isDuplicateKey } from './duplicateKey.ts';
 
 /** A place in a list that is ordered by creation, newest first. */
 export interface GenerationPosition {

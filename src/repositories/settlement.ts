@@ -2,12 +2,12 @@ import type { Types } from 'mongoose';
 import { CLOCK_TOLERANCE_MS, isLedgerKind, KEY_RETENTION_MS } from '../domain/ledger.ts';
 import type { AuditEntry } from '../models/AuditEntry.ts';
 import { auditOf, generationsOf, ledgerOf, usersOf } from '../models/collections.ts';
+import { insertMissing } from '../models/duplicateKey.ts';
 import type { GenerationCharge, ImageGeneration } from '../models/ImageGeneration.ts';
 import type { LedgerEntry } from '../models/LedgerEntry.ts';
 import { ONCE_ONLY } from '../models/statements/posting.ts';
 import type { Store } from '../models/store.ts';
 import type { OpenEntry, User } from '../models/User.ts';
-import { insertMissing } from './duplicateKey.ts';
 
 type Holder = Pick<User, '_id' | 'openEntries'>;
 type Owned = { userId: Types.ObjectId; entry: OpenEntry };

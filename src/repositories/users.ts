@@ -1,10 +1,10 @@
 import { UserNotFoundError } from '../domain/errors.ts';
 import { usersOf } from '../models/collections.ts';
+import { isDuplicateKey } from '../models/duplicateKey.ts';
 import { accountDeleted, type UserReference } from '../models/statements/accounts.ts';
 import type { Store } from '../models/store.ts';
 import { clipped } from '../models/text.ts';
 import { MAX_NAME_LENGTH, type User } from '../models/User.ts';
-import { isDuplicateKey } from './duplicateKey.ts';
 
 /** What is known of a person who signs in for the first time. */
 export interface Profile {

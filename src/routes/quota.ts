@@ -1,5 +1,6 @@
 import { Hono } from 'hono';
 import { z } from 'zod';
+import { MAX_CREDITS } from '../domain/credits.ts';
 import { idempotencyOf } from '../domain/idempotency.ts';
 import { quotaOf } from '../domain/quota.ts';
 import { authenticate } from '../middleware/auth.ts';
@@ -16,8 +17,6 @@ import type { RouteDeps } from './deps.ts';
 import { pageOut, positionOf } from './paging.ts';
 import { ledgerEntryOut, ledgerEntrySchema, quotaOut, quotaSchema } from './representations.ts';
 import { pageOf, pageQuery, queryInteger } from './schemas.ts';
-
-const MAX_CREDITS = 1_000_000;
 
 const quotaQuery = z.strictObject({
   credits: queryInteger({ min: 1, max: MAX_CREDITS }).default(1).describe('Credits that you would like to spend.'),

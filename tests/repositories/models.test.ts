@@ -2,7 +2,7 @@ import mongoose, { Types } from 'mongoose';
 import { describe, expect, it } from 'vitest';
 import { LIVE_STATUSES } from '@/domain/subscription.ts';
 import { ImageGenerationModel, SubscriptionModel, UserModel } from '@/models';
-import { isDuplicateKey } from '@/repositories/duplicateKey.ts';
+import { isDuplicateKey } from '@/models/duplicateKey.ts';
 import { signUp, useDatabase } from '../support/database.ts';
 
 const store = useDatabase();

@@ -29,6 +29,8 @@ export const PARTS: Readonly<Record<string, readonly string[]>> = {
   jobs: ['workflows', 'repositories', 'models', 'providers', 'storage', 'config', 'domain'],
   /** What holds for all requests. It knows no business and no database. */
   middleware: ['identity', 'config', 'domain'],
+  /** What developers import: a thin face over the data layer. */
+  utils: ['workflows', 'repositories', 'models', 'config', 'domain'],
   /** Steps that together keep a promise: charge and create, end and refund, sign in. */
   workflows: ['repositories', 'models', 'identity', 'config', 'domain'],
   /** The statements that are sent to the database. */

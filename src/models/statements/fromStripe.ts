@@ -1,16 +1,20 @@
-import { isValidObjectId, Types } from 'mongoose';
+import { Types, type UpdateQuery } from 'mongoose';
 import { z } from 'zod';
 import { LIBRARY } from '../../domain/audit.ts';
-import { UserNotFoundError, ValidationFailedError } from '../../domain/errors.ts';
+import { ArtifexError, UserNotFoundError, ValidationFailedError } from '../../domain/errors.ts';
 import { SUBSCRIPTION_STATUSES } from '../../domain/subscription.ts';
 import { SUBSCRIPTION_TIERS, type SubscriptionTier } from '../../domain/tiers.ts';
+import { isDuplicateKey } from '../duplicateKey.ts';
 import type { SubscriptionDocument } from '../methods/subscription.ts';
+import type { Subscription } from '../Subscription.ts';
 import type { Store } from '../store.ts';
 import { followSubscription } from './following.ts';
 
 const tier = z.enum(SUBSCRIPTION_TIERS);
 const status = z.enum(SUBSCRIPTION_STATUSES);
 const metadata = z.record(z.string(), z.unknown());
+
+const userIdSchema = z.string().regex(/^[0-9a-f]{24}$/i);
 
 /** The flat form: what a caller has picked out of Stripe's object. Everything but the first four may be left out. */
 const flatForm = z.object({
@@ -107,17 +111,34 @@ export async function createFromStripe(store: Store, input: StripeInput): Promis
   const { customerId, subscriptionId, userId: _, tier: told, ...rest } = facts;
   // Without any word about the tier nothing is granted.
   const sold: SubscriptionTier = told ?? known?.tier ?? 'free';
-  const stored = await Subscription.findOneAndUpdate(
-    { stripeSubscriptionId: subscriptionId },
-    {
-      $set: { ...rest, tier: sold, stripeCustomerId: customerId, unapplied: now },
-      $setOnInsert: { userId, ...(rest.currentPeriodStart ? {} : { currentPeriodStart: now }) },
-      $inc: { revision: 1 },
-    },
-    { upsert: true, returnDocument: 'after', runValidators: true, setDefaultsOnInsert: true },
-  );
+  const stored = await upsert(store, subscriptionId, {
+    $set: { ...rest, tier: sold, stripeCustomerId: customerId, unapplied: now },
+    $setOnInsert: { userId, ...(rest.currentPeriodStart ? {} : { currentPeriodStart: now }) },
+    $inc: { revision: 1 },
+  });
   await followSubscription(store, userId, LIBRARY);
   return stored;
+}
+
+/** Of several who insert at once, one does and the others update. */
+async function upsert(
+  store: Store,
+  stripeSubscriptionId: string,
+  update: UpdateQuery<Subscription>,
+): Promise<SubscriptionDocument> {
+  try {
+    return await store.models.Subscription.findOneAndUpdate({ stripeSubscriptionId }, update, {
+      upsert: true,
+      returnDocument: 'after',
+      runValidators: true,
+      setDefaultsOnInsert: true,
+    });
+  } catch (error) {
+    if (!isDuplicateKey(error)) throw error;
+    const inserted = await store.models.Subscription.exists({ stripeSubscriptionId });
+    if (inserted) return upsert(store, stripeSubscriptionId, update);
+    throw new ArtifexError('conflict', 'The user has another subscription that has not ended.', { cause: error });
+  }
 }
 
 function parsed(input: StripeInput): Facts {
@@ -128,7 +149,8 @@ function parsed(input: StripeInput): Facts {
 
 async function userNamedBy(store: Store, { userId, metadata }: Facts): Promise<Types.ObjectId> {
   const named = userId ?? metadata['userId'];
-  const user = isValidObjectId(named) ? await store.models.User.findById(named).select('_id') : null;
+  const id = userIdSchema.safeParse(named?.toString());
+  const user = id.success ? await store.models.User.findById(id.data).select('_id') : null;
   if (!user) throw new UserNotFoundError();
   return user._id;
 }

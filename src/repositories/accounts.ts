@@ -1,0 +1,85 @@
+import { Types } from 'mongoose';
+import type { Actor } from '../domain/audit.ts';
+import { assertCredits } from '../domain/credits.ts';
+import { usersOf } from '../models/collections.ts';
+import { type Account, post, type UserReference } from '../models/statements/accounts.ts';
+import { rolloverStatement } from '../models/statements/posting.ts';
+import type { Store } from '../models/store.ts';
+
+/** What operators do to accounts: each one is one atomic write that carries its line of the audit trail. */
+
+/** Begins a new month of credits at once; the reset date stays as it is. */
+export async function resetQuota(store: Store, user: UserReference, actor: Actor): Promise<Account> {
+  const act = { action: 'quota.reset', actor } as const;
+  return (await post(store, user, { id: new Types.ObjectId(), kind: 'reset', act })).account;
+}
+
+/**
+ * Adds credits to the running period; the next reset ends them.
+ *
+ * @throws {ValidationFailedError} unless `credits` is a whole number that may be moved
+ */
+export async function grantCredits(
+  store: Store,
+  user: UserReference,
+  { credits, reason }: { credits: number; reason: string },
+  actor: Actor,
+): Promise<Account> {
+  assertCredits(credits);
+  const act = { action: 'quota.granted', actor, detail: { credits, reason } } as const;
+  return (await post(store, user, { id: new Types.ObjectId(), kind: 'grant', credits, reason, act })).account;
+}
+
+/** Deletes the account softly. What it owes and is owed is still settled. */
+export async function deleteUser(store: Store, user: UserReference, actor: Actor): Promise<Account> {
+  const act = { action: 'user.deleted', actor } as const;
+  return (await post(store, user, { id: new Types.ObjectId(), kind: 'deletion', act })).account;
+}
+
+/** Restores a deleted account with the quota that it had. */
+export async function restoreUser(store: Store, user: UserReference, actor: Actor): Promise<Account> {
+  const act = { action: 'user.restored', actor } as const;
+  return (await post(store, user, { id: new Types.ObjectId(), kind: 'restoration', act })).account;
+}
+
+const RESET_BATCH = 500;
+
+export interface ResetOptions {
+  /** Ends the run after the batch under way. */
+  signal?: AbortSignal | undefined;
+  /** Told how many have been reset so far. */
+  onProgress?: ((usersReset: number) => void) | undefined;
+}
+
+/**
+ * Begins the period of every account whose reset date has passed. Each begins once, whoever comes first: this run, another one
+ * or a charge. May be cut off anywhere; the next run goes on.
+ *
+ * @returns how many accounts this run has reset
+ */
+export async function resetDueQuotas(store: Store, { signal, onProgress }: ResetOptions = {}): Promise<number> {
+  let usersReset = 0;
+  while (!signal?.aborted) {
+    const now = store.clock.now();
+    const due = { quotaResetDate: { $lte: now } };
+    const batch = await usersOf(store)
+      .find(due, { projection: { _id: 1 } })
+      .sort({ quotaResetDate: 1 })
+      .limit(RESET_BATCH)
+      .toArray();
+    if (batch.length === 0) break;
+    const begin = (_id: Types.ObjectId) => ({
+      updateOne: {
+        filter: { _id, ...due },
+        update: rolloverStatement({ id: new Types.ObjectId(), kind: 'reset' }, now),
+      },
+    });
+    const { modifiedCount } = await usersOf(store).bulkWrite(
+      batch.map(({ _id }) => begin(_id)),
+      { ordered: false },
+    );
+    usersReset += modifiedCount;
+    onProgress?.(usersReset);
+  }
+  return usersReset;
+}
