@@ -1,6 +1,6 @@
 import type { Types } from 'mongoose';
-import type { Store } from '../src/models/store.ts';
 import { insertMissing } from '../src/models/duplicateKey.ts';
+import type { Store } from '../src/models/store.ts';
 import { historyOf } from './history.ts';
 import { BULK_PREFIX, SEED_PEOPLE } from './people.ts';
 
