@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, constants, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { startEmbeddedMongo } from 'embedded-mongo';
@@ -27,7 +27,7 @@ const RETRY_MS = 100;
 export async function openDatabase(env: Env): Promise<Database> {
   if (env.mongodbUri !== undefined) return { uri: env.mongodbUri, isEmbedded: false, stop: async () => {} };
   if (env.isProduction) throw new EnvironmentError('MONGODB_URI is missing: the embedded database is for development');
-  await mkdir(env.dataDir, { recursive: true });
+  await makeFolder(env.dataDir);
   const note = join(env.dataDir, 'database.address');
   const giveUpAt = performance.now() + PATIENCE_MS;
   for (;;) {
@@ -44,6 +44,16 @@ export async function openDatabase(env: Env): Promise<Database> {
       }
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
+  }
+}
+
+async function makeFolder(dataDir: string): Promise<void> {
+  try {
+    await mkdir(dataDir, { recursive: true });
+    await access(dataDir, constants.W_OK);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : 'unknown';
+    throw new EnvironmentError(`ARTIFEX_DATA_DIR is ${dataDir}: it cannot be used as a folder (${why})`);
   }
 }
 

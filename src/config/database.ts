@@ -1,7 +1,7 @@
 import mongoose, { type Connection } from 'mongoose';
 import { hasKeyring, useKeyring } from '../encryption/connections.ts';
 import { createKeyring } from '../encryption/keyring.ts';
-import { readEnv } from './env.ts';
+import { EnvironmentError, readEnv } from './env.ts';
 import { errorFields, type Log } from './log.ts';
 
 export interface ConnectOptions {
@@ -84,6 +84,22 @@ export async function connectDB(options: ConnectOptions = {}): Promise<Connectio
       log?.warn('the database is out of reach', { attempt, retryInMs: delay, ...errorFields(error) });
       await pause(delay, signal);
     }
+  }
+}
+
+/**
+ * Lets the driver read the address, without any I/O: an option that it does not take is an error of the environment, and no
+ * database that is out of reach.
+ *
+ * @throws {EnvironmentError}
+ */
+export function checkAddress(uri: string): void {
+  try {
+    new mongoose.mongo.MongoClient(uri);
+  } catch (error) {
+    throw new EnvironmentError(
+      `MONGODB_URI cannot be used: ${error instanceof Error ? error.message : 'it is broken'}`,
+    );
   }
 }
 

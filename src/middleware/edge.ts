@@ -4,6 +4,7 @@ import type { Log } from '../config/log.ts';
 import { refuseLargeBodies } from './body.ts';
 import type { EdgeEnv } from './context.ts';
 import { anyProblem } from './describe.ts';
+import { requireHost } from './host.ts';
 import { notFoundHandler, problemHandler, throwErrorsOnly } from './problem.ts';
 import { requestId } from './requestId.ts';
 import { requestLog } from './requestLog.ts';
@@ -18,7 +19,8 @@ export function createEdge(deps: { log: Log }): Hono<EdgeEnv> {
   const app = new Hono<EdgeEnv>();
   app.onError(problemHandler(deps.log));
   app.notFound(notFoundHandler);
-  app.use(requestId(), requestLog(deps.log), securityHeaders(), knownRoutesOnly(app), refuseLargeBodies());
+  app.use(requestId(), requestLog(deps.log), securityHeaders());
+  app.use(requireHost(), knownRoutesOnly(app), refuseLargeBodies());
   app.use(throwErrorsOnly(), describeRoute({ responses: { default: anyProblem() } }));
   return app;
 }

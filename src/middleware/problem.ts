@@ -93,9 +93,14 @@ function problemAnswer(c: Context<EdgeEnv>, error: ArtifexError): Response {
     title: PROBLEM_TYPES[error.code].title,
     status,
     detail: error.message,
-    instance: new URL(c.req.url).pathname,
+    instance: instanceOf(c),
     code: error.code,
     ...error.extensions,
   };
   return c.body(JSON.stringify(problem), status, { ...headers, 'Content-Type': 'application/problem+json' });
+}
+
+/** The path as it was sent. With a broken `Host` the whole address is no URL, and only Hono's reading of the path is left. */
+function instanceOf(c: Context<EdgeEnv>): string {
+  return URL.canParse(c.req.url) ? new URL(c.req.url).pathname : c.req.path;
 }

@@ -1,5 +1,5 @@
 import mongoose, { type Connection } from 'mongoose';
-import { type ConnectOptions, connectDB, disconnectDB } from '../config/database.ts';
+import { type ConnectOptions, checkAddress, connectDB, disconnectDB } from '../config/database.ts';
 import type { Env } from '../config/env.ts';
 import type { Log } from '../config/log.ts';
 import { systemClock } from '../domain/clock.ts';
@@ -41,7 +41,9 @@ export interface Core {
 /** Pictures drawn at once: drawing is bound by the processor, and the API needs its share. */
 const WORKER_CONCURRENCY = 2;
 
+/** @throws {EnvironmentError} for an address that the driver does not take */
 export function createCore({ env, mongodbUri, log }: CoreOptions): Core {
+  checkAddress(mongodbUri);
   const clock = systemClock(env.clockOffsetSeconds);
   const connection = mongoose.createConnection();
   useKeyring(connection, createKeyring(env.fieldEncryptionKeys));

@@ -2,7 +2,8 @@ import type { Listen } from './serve.ts';
 
 /** Serves on Bun's own HTTP server. */
 export const listenBun: Listen = async (fetch, { host, port }) => {
-  const server = Bun.serve({ fetch, hostname: host, port, idleTimeout: 60 });
+  // Outside production Bun would answer what nobody caught with a page that shows our source.
+  const server = Bun.serve({ fetch, hostname: host, port, idleTimeout: 60, development: false });
   return {
     port: server.port ?? port,
     // Bun resolves this when the requests under way have been answered.

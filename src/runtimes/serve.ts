@@ -1,5 +1,6 @@
 import { type Env, EnvironmentError, readEnv } from '../config/env.ts';
 import { createLog, errorFields, type Log } from '../config/log.ts';
+import { listenFailure } from './listenFailure.ts';
 import { createService, type Service } from './service.ts';
 
 /** A socket that answers with `fetch`. */
@@ -33,9 +34,7 @@ export async function serve(options: { env: Env; mongodbUri: string; log: Log; l
   const { host } = env.http;
   const socket = await listen(service.fetch, env.http).catch(async (error: unknown) => {
     await service.stop();
-    throw isAddressInUse(error)
-      ? new EnvironmentError(`PORT is ${env.http.port}: it is in use; end the other process, or choose another port`)
-      : error;
+    throw listenFailure(error, env.http);
   });
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${socket.port}`;
   log.info('listening', { url });
@@ -55,10 +54,6 @@ export async function serve(options: { env: Env; mongodbUri: string; log: Log; l
       return stopped;
     },
   };
-}
-
-function isAddressInUse(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
 }
 
 /** Runs a process. A bad environment is printed, a line per variable, and ends it with a non-zero status. */

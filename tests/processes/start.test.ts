@@ -108,6 +108,9 @@ describe('a bad environment', () => {
     [{ NODE_ENV: 'staging' }, /NODE_ENV/],
     [{ MONGODB_URI: 'postgres://localhost/artifex' }, /MONGODB_URI/],
     [{ PORT: 'eighty' }, /PORT/],
+    [{ HOST: '192.0.2.1' }, /HOST/],
+    [{ MONGODB_URI: 'mongodb://127.0.0.1:9/artifex?noSuchOption=1' }, /MONGODB_URI.*noSuchOption/i],
+    [{ ARTIFEX_DATA_DIR: '/dev/null' }, /ARTIFEX_DATA_DIR/],
     [{ NODE_ENV: 'production' }, /MONGODB_URI/],
   ])('%j ends npm start with one clear line and a non-zero status', async (env, words) => {
     const server = startProcess('node', ['scripts/run.mjs', 'start'], { ...nothingSet(), ...env });
