@@ -64,6 +64,7 @@ export const ErrorCode = {
   CappedPositionLost: 136,
   QueryPlanKilled: 175,
   DuplicateKey: 11000,
+  SearchNotEnabled: 31082,
 } as const;
 
 const names = new Map<number, string>(Object.entries(ErrorCode).map(([name, code]) => [code, name]));
@@ -78,6 +79,14 @@ export function writeConflict(): MongoError {
     'Caused by :: Write conflict during plan execution and yielding is disabled. :: Please retry your operation or multi-document transaction.',
     {},
     [TRANSIENT],
+  );
+}
+
+/** What a MongoDB answers that has no search server beside it. */
+export function searchNotEnabled(name: string): MongoError {
+  return new MongoError(
+    ErrorCode.SearchNotEnabled,
+    `Using ${name} requires additional configuration: there is no search server`,
   );
 }
 

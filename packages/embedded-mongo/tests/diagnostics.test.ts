@@ -35,6 +35,15 @@ describe('commands that tools send (reference/command, "Diagnostic Commands")', 
       nrecords: 2,
       keysPerIndex: { _id_: 2, tags_1: 3 },
     });
+    await c.createIndex({ '$**': 1 });
+    await c.createIndex({ tags: 'text' });
+    expect(await db.command({ validate: 'c' })).toMatchObject({ valid: true, nIndexes: 4, nNonCompliantDocuments: 0 });
+    await db.command({ collMod: 'c', validator: { tags: { $exists: true } } });
+    expect(await db.command({ validate: 'c' })).toMatchObject({ valid: true, nNonCompliantDocuments: 1 });
+    await db.createCollection('view', { viewOn: 'c' });
+    await expect(db.command({ validate: 'view' })).rejects.toMatchObject({ code: 166 });
+    await expect(db.command({ collStats: 'view' })).rejects.toMatchObject({ code: 166 });
+    expect(await db.stats()).toMatchObject({ collections: 1, views: 1, objects: 2, indexes: 4 });
     await expect(db.command({ validate: 'none' })).rejects.toMatchObject({ code: 26 });
   });
 });

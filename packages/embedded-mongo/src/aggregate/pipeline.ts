@@ -1,5 +1,5 @@
 import { Doc, isNumeric, toDouble, type Value } from '../bson/values.ts';
-import { ErrorCode, MongoError } from '../errors.ts';
+import { ErrorCode, MongoError, searchNotEnabled } from '../errors.ts';
 import type { Scope } from '../expression/scope.ts';
 import { SortMemory } from '../plan/memory.ts';
 import { parseSort, sortStream } from '../plan/sort.ts';
@@ -117,17 +117,8 @@ function compileStage(stage: Doc, scope: Scope, context: PipelineContext): Stage
 const FIRST_ONLY = new Set(['$documents', '$collStats', '$indexStats']);
 export const isWriting = (name: string | undefined): boolean => name === '$out' || name === '$merge';
 
-const NOT_YET = new Set([
-  '$currentOp',
-  '$listSessions',
-  '$planCacheStats',
-  '$changeStream',
-  '$geoNear',
-  '$search',
-  '$searchMeta',
-  '$vectorSearch',
-  '$rankFusion',
-]);
+const NOT_YET = new Set(['$currentOp', '$listSessions', '$planCacheStats', '$changeStream', '$geoNear', '$rankFusion']);
+const SEARCH = new Set(['$search', '$searchMeta', '$vectorSearch', '$listSearchIndexes']);
 
 function unknownStage(name: string): MongoError {
   if (name === '$changeStream') {
@@ -135,6 +126,7 @@ function unknownStage(name: string): MongoError {
   }
   if (FIRST_ONLY.has(name)) return new MongoError(40602, `${name} is only valid as the first stage in a pipeline.`);
   if (isWriting(name)) return new MongoError(40601, `${name} can only be the final stage in the pipeline`);
+  if (SEARCH.has(name)) return searchNotEnabled(name);
   if (NOT_YET.has(name))
     return new MongoError(ErrorCode.NotImplemented, `The ${name} stage is not supported by this server`);
   return new MongoError(40324, `Unrecognized pipeline stage name: '${name}'`);

@@ -1,7 +1,8 @@
 import { arch, cpus, hostname, platform, release, totalmem } from 'node:os';
 import { DateTime, Doc, type Value } from '../bson/values.ts';
-import { ErrorCode, MongoError } from '../errors.ts';
+import { ErrorCode, MongoError, searchNotEnabled } from '../errors.ts';
 import { type CommandContext, namespaceOf, ok } from './context.ts';
+import { isView } from './views.ts';
 
 /** Manual: reference/command/validate. Every index has to hold exactly the keys of the documents stored. */
 export function validate(context: CommandContext): Doc {
@@ -10,10 +11,18 @@ export function validate(context: CommandContext): Doc {
   if (collection === undefined) {
     throw new MongoError(ErrorCode.NamespaceNotFound, `Collection '${ns}' does not exist to validate.`);
   }
+  if (isView(collection)) {
+    throw new MongoError(ErrorCode.CommandNotSupportedOnView, 'Cannot validate a view');
+  }
   const errors: Value[] = [];
+  let nNonCompliantDocuments = 0;
+  for (const doc of collection.records.values()) {
+    if (collection.validator?.matches(doc) === false) nNonCompliantDocuments += 1;
+  }
+  const details: Value[] = [];
   const names: string[] = [];
   const counts: Value[] = [];
-  for (const index of collection.indexes) {
+  for (const index of collection.listedIndexes) {
     const expected = new Map<number, number>();
     for (const [recordId, doc] of collection.records.entries()) {
       const keys = new Set(index.keysOf(doc)?.keys).size;
@@ -22,18 +31,29 @@ export function validate(context: CommandContext): Doc {
     for (const [, recordId] of index.tree.entries()) expected.set(recordId, (expected.get(recordId) ?? 0) - 1);
     const differs = [...expected.values()].some((left) => left !== 0);
     if (differs) errors.push(`index ${index.spec.name} is out of step with its collection`);
+    details.push(Doc.of({ valid: !differs }));
     names.push(index.spec.name);
     counts.push(index.tree.size);
   }
   return ok({
     ns,
+    uuid: collection.uuid,
     nInvalidDocuments: 0,
+    nNonCompliantDocuments,
     nrecords: collection.records.size,
-    nIndexes: collection.indexes.length,
+    nIndexes: names.length,
     keysPerIndex: new Doc(names, counts),
+    indexDetails: new Doc(names, details),
     valid: errors.length === 0,
-    warnings: [],
+    repaired: false,
+    warnings:
+      nNonCompliantDocuments === 0
+        ? []
+        : ['Detected one or more documents not compliant with the schema rules of the collection.'],
     errors,
+    extraIndexEntries: [],
+    missingIndexEntries: [],
+    corruptRecords: [],
   });
 }
 
@@ -93,4 +113,8 @@ export function replSetGetStatus({ engine }: CommandContext): Doc {
     heartbeatIntervalMillis: 2000n,
     members: [Doc.of(member)],
   });
+}
+
+export function withoutSearch({ name }: CommandContext): never {
+  throw searchNotEnabled(name);
 }

@@ -28,6 +28,7 @@ import {
   replSetGetStatus,
   validate,
   whatsMyUri,
+  withoutSearch,
 } from './diagnostics.ts';
 import { explain } from './explain.ts';
 import { find, getMore, killCursors } from './find.ts';
@@ -102,6 +103,9 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map(
     listDatabases: reads(listDatabases),
     collStats: reads(collStats),
     dbStats: reads(dbStats),
+    createSearchIndexes: reads(withoutSearch),
+    updateSearchIndex: reads(withoutSearch),
+    dropSearchIndex: reads(withoutSearch),
     commitTransaction: reads(outsideTransaction),
     abortTransaction: reads(outsideTransaction),
   }),

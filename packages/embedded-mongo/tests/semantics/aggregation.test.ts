@@ -1,32 +1,10 @@
-import { EJSON } from 'bson';
 import { Decimal128, type Document, Double, Long } from 'mongodb';
 import { describe, expect, test } from 'vitest';
+import { pipelineTables } from '../support/pipeline-cases.ts';
 import { useServer } from '../support/server.ts';
 
 const server = useServer();
-
-type Case = [name: string, docs: Document[], pipeline: Document[], results: unknown[]];
-
-function cases(page: string, list: Case[]): void {
-  describe(page, () => {
-    test.each(list)('%s', async (_name, docs, pipeline, results) => {
-      const collection = server().freshDb().collection('c');
-      if (docs.length > 0) await collection.insertMany(docs.map((doc, i) => ({ _id: i as never, ...doc })));
-      const found = await collection.aggregate(pipeline, { promoteValues: false }).toArray();
-      expect(EJSON.stringify(found, { relaxed: false })).toBe(EJSON.stringify(results, { relaxed: false }));
-    });
-  });
-}
-
-function refused(page: string, list: [name: string, pipeline: Document[], code: number][]): void {
-  describe(`${page} (refused)`, () => {
-    test.each(list)('%s', async (_name, pipeline, code) => {
-      const collection = server().freshDb().collection('c');
-      await collection.insertOne({ a: 1 });
-      await expect(collection.aggregate(pipeline).toArray()).rejects.toMatchObject({ code });
-    });
-  });
-}
+const { cases, refused } = pipelineTables(server);
 
 const sales = [
   { item: 'a', n: 1, price: 2.5 },

@@ -1,34 +1,12 @@
-import { EJSON } from 'bson';
 import { type Document, Double, Long } from 'mongodb';
 import { describe, expect, test } from 'vitest';
+import { pipelineTables } from '../support/pipeline-cases.ts';
 import { useServer } from '../support/server.ts';
 
 const server = useServer();
+const { cases, refused } = pipelineTables(server);
 const double = (value: number): Double => new Double(value);
 const day = (text: string): Date => new Date(`2024-${text}T00:00:00Z`);
-
-type Case = [name: string, docs: Document[], pipeline: Document[], results: unknown[]];
-
-function cases(page: string, list: Case[]): void {
-  describe(page, () => {
-    test.each(list)('%s', async (_name, docs, pipeline, results) => {
-      const collection = server().freshDb().collection('c');
-      if (docs.length > 0) await collection.insertMany(docs.map((doc, i) => ({ _id: i as never, ...doc })));
-      const found = await collection.aggregate(pipeline, { promoteValues: false }).toArray();
-      expect(EJSON.stringify(found, { relaxed: false })).toBe(EJSON.stringify(results, { relaxed: false }));
-    });
-  });
-}
-
-function refused(page: string, list: [name: string, pipeline: Document[], code: number][]): void {
-  describe(`${page} (refused)`, () => {
-    test.each(list)('%s', async (_name, pipeline, code) => {
-      const collection = server().freshDb().collection('c');
-      await collection.insertOne({ a: 1 });
-      await expect(collection.aggregate(pipeline).toArray()).rejects.toMatchObject({ code });
-    });
-  });
-}
 
 const people = [
   { name: 'Dev' },
@@ -431,6 +409,9 @@ refused('reference/operator/aggregation', [
   ['$merge in $lookup', [{ $lookup: { from: 'c', pipeline: [{ $merge: 'x' }], as: 'r' } }], 51047],
   ['$rank without sortBy', [{ $setWindowFields: { output: { r: { $rank: {} } } } }], 5371602],
   ['a window function that is none', [{ $setWindowFields: { output: { r: { $nope: 1 } } } }], 9],
+  ['an accumulator that is no window function', [{ $setWindowFields: { output: { r: { $mergeObjects: '$a' } } } }], 9],
+  ['$search without a search server', [{ $search: { text: {} } }], 31082],
+  ['$collStats of what is unknown', [{ $collStats: { nothing: {} } }], 40415],
   [
     'documents and range',
     [
@@ -594,6 +575,14 @@ describe('reference/operator/aggregation/documents, collStats and indexStats', (
     expect(stats).toMatchObject({ count: 1, storageStats: { count: 1, nindexes: 1 } });
     const [index] = await collection.aggregate([{ $indexStats: {} }]).toArray();
     expect(index).toMatchObject({ name: '_id_', key: { _id: 1 } });
+    await collection.createIndex({ a: 1 });
+    const used = async (name: string): Promise<number> =>
+      (await collection.aggregate([{ $indexStats: {} }, { $match: { name } }]).next())?.accesses.ops;
+    expect(await used('a_1')).toBe(0);
+    await collection.findOne({ a: 1 });
+    await collection.updateOne({ a: 1 }, { $set: { b: 1 } });
+    await collection.findOne({ b: 1 });
+    expect(await used('a_1')).toBe(2);
   });
 });
 
