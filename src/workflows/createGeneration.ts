@@ -10,6 +10,7 @@ import {
   recordGeneration,
 } from '../repositories/generations.ts';
 import { generationOf } from '../repositories/settlement.ts';
+import { getUser } from '../repositories/users.ts';
 import { type Charged, charge } from './charge.ts';
 import type { Context } from './context.ts';
 
@@ -42,14 +43,18 @@ export async function createGeneration(
     generation: draft,
   } as const;
   const charged = await charge(ctx, user, posting, idempotency);
-  const generation = await recordPaid(ctx, charged);
+  const generation = await recordPaid(ctx, user, charged);
   ctx.settler.notice(generation.userId);
   ctx.queue.wake();
   return { generation, repeated: charged.result !== 'posted' };
 }
 
-async function recordPaid(ctx: Context, charged: Charged): Promise<ImageGeneration> {
-  if (charged.result === 'known') return getPaid(ctx, charged.known.userId, charged.known.generationId);
+async function recordPaid(ctx: Context, user: UserReference, charged: Charged): Promise<ImageGeneration> {
+  if (charged.result === 'known') {
+    // The ledger does not know whether the account is still there; every other outcome has been read from the account.
+    await getUser(ctx, user);
+    return getPaid(ctx, charged.known.userId, charged.known.generationId);
+  }
   const { account, entry } = charged;
   const paid = generationOf(account._id, entry);
   return paid ? recordGeneration(ctx, paid) : getPaid(ctx, account._id, entry.generationId);

@@ -1,6 +1,9 @@
+import type { Types } from 'mongoose';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readEnv } from '@/config/env.ts';
+import { KEY_RETENTION_MS } from '@/domain/ledger.ts';
 import { generationsOf } from '@/models/collections.ts';
+import { settle } from '@/repositories/settlement.ts';
 import { createService } from '@/runtimes/service.ts';
 import { keptLog, problemOf } from '../support/api.ts';
 import { type TestApplication, testApplication } from '../support/application.ts';
@@ -233,4 +236,30 @@ describe('without a database', () => {
     await service.stop();
     await folder.remove();
   });
+});
+
+describe('a deleted account that repeats a key', () => {
+  it.each([
+    ['while the charge is open', async () => {}],
+    ['when it is settled', (userId: Types.ObjectId) => settle(store, [userId])],
+    ['when the account has forgotten it', forget],
+  ])('is refused %s', async (_, passTime) => {
+    const caller = await api.person();
+    const image = { type: 'text-to-image', prompt: 'A bay' };
+    const create = () => caller.post('/v1/generations', image, { 'Idempotency-Key': 'g' });
+    const consume = () => caller.post('/v1/quota/consume', { credits: 1 }, { 'Idempotency-Key': 'c' });
+    expect([(await create()).status, (await consume()).status]).toEqual([201, 200]);
+    const { _id } = await store.models.User.findOne({ clerkUserId: caller.clerkUserId }).orFail();
+    await passTime(_id);
+    await store.models.User.updateOne({ _id }, { isDeleted: true });
+    for (const answer of [await create(), await consume()]) {
+      expect(await problemOf(answer)).toMatchObject({ status: 403, code: 'account_deleted' });
+    }
+  });
+
+  async function forget(userId: Types.ObjectId): Promise<void> {
+    await settle(store, [userId]);
+    store.clock.advance(KEY_RETENTION_MS);
+    await settle(store, [userId]);
+  }
 });

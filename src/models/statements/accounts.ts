@@ -62,9 +62,9 @@ function readOutcome(
   posting: Posting,
   guard: KeyGuard | undefined,
 ): Outcome {
+  if (posting.kind === 'charge' && account.isDeleted) throw accountDeleted();
   const entry = account.openEntries[slot];
   if (entry) return { result: entry.id.equals(posting.id) ? 'posted' : 'repeated', account, entry };
-  if (posting.kind === 'charge' && account.isDeleted) throw accountDeleted();
   if (guard && !passes(guard, account.forgottenThrough)) return { result: 'stale', account };
   return { result: 'refused', account };
 }
