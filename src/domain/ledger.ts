@@ -9,7 +9,7 @@ export type LedgerKind = (typeof LEDGER_KINDS)[number];
  * What may be posted to an account: the kinds of the ledger, and what moves no credits: a delivery counts finished images,
  * the others change the account itself.
  */
-export type PostingKind = LedgerKind | 'delivery' | 'terms' | 'deletion' | 'restoration';
+export type PostingKind = LedgerKind | 'delivery' | 'terms' | 'deletion' | 'restoration' | 'erasure';
 
 export function isLedgerKind(kind: PostingKind): kind is LedgerKind {
   return LEDGER_KINDS.some((known) => known === kind);

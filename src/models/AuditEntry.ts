@@ -40,6 +40,8 @@ function auditEntrySchema(): Schema<AuditEntry, AuditEntryModelType> {
   );
   schema.index({ at: -1, _id: -1 });
   schema.index({ 'subject.id': 1, at: -1, _id: -1 });
+  // Erasure asks what somebody did.
+  schema.index({ 'actor.id': 1 }, { sparse: true });
   return schema;
 }
 

@@ -236,6 +236,8 @@ export function imageGenerationSchema(
   // What cleanup asks for: written once, when a generation has come to its end, and when its user deletes it.
   schema.index({ status: 1, createdAt: 1 }, { partialFilterExpression: { status: { $in: [...FINAL_STATUSES] } } });
   schema.index({ deletedAt: 1 }, { sparse: true });
+  // With the first one, all of a user's.
+  schema.index({ userId: 1, _id: 1 }, { partialFilterExpression: { isDeleted: true } });
   return schema;
 }
 

@@ -153,3 +153,13 @@ export async function deleteGeneration(
 export function generationNotFound(): ArtifexError {
   return new ArtifexError('not_found', 'There is no such generation.');
 }
+
+/** All of a user's generations, deleted ones too: two filters, since each has its index. */
+export function everyGenerationOf(userId: Types.ObjectId, filter: { status?: { $in: GenerationStatus[] } } = {}) {
+  return {
+    $or: [
+      { userId, isDeleted: false, ...filter },
+      { userId, isDeleted: true, ...filter },
+    ],
+  };
+}

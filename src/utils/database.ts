@@ -1,4 +1,5 @@
 import { Types } from 'mongoose';
+import { readEnv } from '../config/env.ts';
 import type { Log } from '../config/log.ts';
 import { LIBRARY } from '../domain/audit.ts';
 import { systemClock } from '../domain/clock.ts';
@@ -16,12 +17,16 @@ import type { Store } from '../models/store.ts';
 import type { User } from '../models/User.ts';
 import { resetQuota } from '../repositories/accounts.ts';
 import type { GenerationRequest } from '../repositories/generations.ts';
+import type { PersonalData } from '../repositories/personalData.ts';
 import { settle } from '../repositories/settlement.ts';
 import { getUser } from '../repositories/users.ts';
+import { diskStorage } from '../storage/disk.ts';
 import { chargeGeneration } from '../workflows/chargeGeneration.ts';
+import { type Cleanup, type CleanupOptions, performMaintenanceCleanup } from '../workflows/cleanup.ts';
 import { type Consumption, consumeQuota } from '../workflows/consumeQuota.ts';
 import type { Context } from '../workflows/context.ts';
 import { createGeneration } from '../workflows/createGeneration.ts';
+import { eraseUser, exportUser } from '../workflows/personalData.ts';
 
 /** The user's id in the database, or Clerk's. */
 export type UserId = Types.ObjectId | string;
@@ -57,10 +62,11 @@ const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} };
  * The data layer in a handful of calls, over the models of one connection. Whatever moves credits has been written to the
  * ledger when its call resolves.
  *
+ * @param removePicture removes a picture from storage
  * @throws {UserNotFoundError} `'User not found'`, from every function that takes a user
  * @throws {ArtifexError} `account_deleted`, from every function that takes a user, if they have been deleted
  */
-export function databaseUtils(store: Store) {
+export function databaseUtils(store: Store, removePicture: (name: string) => Promise<void>) {
   const ctx: Context = { ...store, log: quiet, settler: { notice() {} }, queue: { wake() {} } };
 
   async function settled<T>(userId: UserId, work: (user: User) => Promise<T>): Promise<T> {
@@ -161,6 +167,29 @@ export function databaseUtils(store: Store) {
       const { _id } = await getUser(store, referenceOf(userId));
       return store.models.ImageGeneration.findByUser(_id, options);
     },
+
+    /**
+     * Removes for good what is old and settled, and ends subscriptions that have long run out. It may be cut off and run again.
+     */
+    performMaintenanceCleanup(
+      options: Pick<CleanupOptions, 'finishedDays' | 'failedDays' | 'deletedDays'> = {},
+    ): Promise<Cleanup> {
+      return performMaintenanceCleanup(store, { ...options, removePicture, actor: LIBRARY });
+    },
+
+    /**
+     * Erases what tells who the user is and what they made, pictures included; the sums of the ledger stay. Deleted users too.
+     *
+     * @throws {ArtifexError} `conflict` while they have a subscription at Stripe
+     */
+    eraseUser(userId: UserId): Promise<void> {
+      return eraseUser(store, referenceOf(userId), { removePicture, actor: LIBRARY });
+    },
+
+    /** Everything that is kept about the user, deleted or not, ready for `JSON.stringify`. */
+    exportUser(userId: UserId): Promise<PersonalData> {
+      return exportUser(store, referenceOf(userId), LIBRARY);
+    },
   };
 }
 
@@ -172,7 +201,9 @@ export interface ConsumeOptions {
 }
 
 /** Over the models of `@/models`, which `connectDB` connects. */
-export const DatabaseUtils = databaseUtils({ models: defaultModels, clock: systemClock() });
+export const DatabaseUtils = databaseUtils({ models: defaultModels, clock: systemClock() }, (name) =>
+  diskStorage(readEnv(process.env).storage.directory).remove(name),
+);
 
 function referenceOf(userId: UserId): UserReference {
   if (userId instanceof Types.ObjectId) return { _id: userId };

@@ -4,6 +4,7 @@ import { generationsOf, ledgerOf, usersOf } from '../models/collections.ts';
 import type { LedgerEntry } from '../models/LedgerEntry.ts';
 import type { Store } from '../models/store.ts';
 import type { OpenEntry, User } from '../models/User.ts';
+import { everyGenerationOf } from '../repositories/generations.ts';
 
 /** A user for whom the books do not balance, and every way in which they do not. */
 export interface Violation {
@@ -114,7 +115,7 @@ async function unpaidRefunds(store: Store, user: User, lines: Line[]): Promise<s
   const refunded = refundedOf(lines);
   const ended = await generationsOf(store)
     .find(
-      { userId: user._id, status: { $in: ['failed', 'cancelled'] }, charge: { $exists: true } },
+      { ...everyGenerationOf(user._id, { status: { $in: ['failed', 'cancelled'] } }), charge: { $exists: true } },
       { projection: { charge: 1, status: 1 } },
     )
     .toArray();

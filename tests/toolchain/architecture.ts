@@ -30,7 +30,7 @@ export const PARTS: Readonly<Record<string, readonly string[]>> = {
   /** What holds for all requests. It knows no business and no database. */
   middleware: ['identity', 'config', 'domain'],
   /** What developers import: a thin face over the data layer. */
-  utils: ['workflows', 'repositories', 'models', 'config', 'domain'],
+  utils: ['workflows', 'repositories', 'models', 'storage', 'config', 'domain'],
   /** Steps that together keep a promise: charge and create, end and refund, sign in. */
   workflows: ['repositories', 'models', 'identity', 'config', 'domain'],
   /** The statements that are sent to the database. */
@@ -54,8 +54,11 @@ export const PARTS: Readonly<Record<string, readonly string[]>> = {
 /** Files beside `src` that a part may read. */
 const OUTSIDE: Readonly<Record<string, readonly string[]>> = { routes: ['package.json'] };
 
-/** Entry points pass the environment to `readEnv`; `connectDB()` without options does so by its specification. */
-const ENVIRONMENT_READERS = new Set(['src/runtimes/serve.ts', 'src/config/database.ts']);
+/**
+ * Entry points pass the environment to `readEnv`; `connectDB()` and `DatabaseUtils`, which take no options by their
+ * specification, do so themselves.
+ */
+const ENVIRONMENT_READERS = new Set(['src/runtimes/serve.ts', 'src/config/database.ts', 'src/utils/database.ts']);
 
 const DATABASE_PACKAGE = 'embedded-mongo';
 const DATABASE_FOLDER = 'packages/embedded-mongo/';

@@ -16,6 +16,8 @@ export type Posting = Pick<OpenEntry, 'id' | 'reason' | 'act'> &
     | ({ kind: 'terms' } & Terms)
     | { kind: 'deletion' }
     | { kind: 'restoration' }
+    /** What tells who the user was goes; `pseudonym` takes the place of Clerk's id. */
+    | { kind: 'erasure'; pseudonym: string }
   );
 
 /** What the account is entitled to from now on. */
@@ -202,6 +204,16 @@ function apply(posting: Posting, now: Date): Changes {
       return { isDeleted: true, deletedAt: now, ...openEntry(posting, now, { period }) };
     case 'restoration':
       return { isDeleted: false, deletedAt: null, ...openEntry(posting, now, { period }) };
+    case 'erasure':
+      return {
+        clerkUserId: posting.pseudonym,
+        email: '',
+        name: '',
+        preferences: {},
+        isDeleted: true,
+        deletedAt: { $ifNull: ['$deletedAt', now] },
+        ...openEntry(posting, now, { period }),
+      };
   }
 }
 
@@ -269,6 +281,10 @@ function storedFields(posting: Posting): Pick<Posting, 'id' | 'kind'> {
       const { ifPeriod: _, ...fields } = posting;
       return fields;
     }
+    case 'erasure': {
+      const { pseudonym: _, ...fields } = posting;
+      return fields;
+    }
     case 'terms': {
       const { tier: _, paidPeriod: __, version: ___, ...fields } = posting;
       return fields;
@@ -305,6 +321,8 @@ function accountAllows(posting: Posting): Expression[] {
       return [{ $eq: ['$isDeleted', false] }];
     case 'restoration':
       return [{ $eq: ['$isDeleted', true] }];
+    case 'erasure':
+      return [{ $ne: ['$clerkUserId', posting.pseudonym] }];
     default:
       return [];
   }

@@ -1,0 +1,100 @@
+import type { Types } from 'mongoose';
+import { auditOf, generationsOf, ledgerOf, usersOf } from '../models/collections.ts';
+import type { ImageGeneration } from '../models/ImageGeneration.ts';
+import type { UserReference } from '../models/statements/accounts.ts';
+import { owedRefund } from '../models/statements/moves.ts';
+import type { Store } from '../models/store.ts';
+import type { User } from '../models/User.ts';
+import { everyGenerationOf } from './generations.ts';
+
+/** What is kept about one person, and how it is made to tell nothing of them. */
+
+/** The user, deleted or not. */
+export function findPerson(store: Store, user: UserReference): Promise<User | null> {
+  return usersOf(store).findOne(user);
+}
+
+const ERASED_PROMPT = '[erased]';
+
+/** Generations of the user that still say something, oldest first. */
+export function tellingGenerations(store: Store, userId: Types.ObjectId, limit: number): Promise<ImageGeneration[]> {
+  return generationsOf(store)
+    .find({ ...everyGenerationOf(userId), prompt: { $ne: ERASED_PROMPT } })
+    .limit(limit)
+    .toArray();
+}
+
+/**
+ * Takes prompts, pictures and metadata out of these generations and deletes them. What had not come to its end ends here: a
+ * waiting one is cancelled, the lease of one that is processing is void, and both owe their refund. One that has changed since
+ * it was read, and may have other pictures now, is left to the next look.
+ *
+ * @returns the generations as they are now
+ */
+export async function eraseGenerations(store: Store, read: readonly ImageGeneration[]): Promise<ImageGeneration[]> {
+  const now = store.clock.now();
+  const underWay = { $in: ['$status', ['pending', 'processing']] };
+  await generationsOf(store).updateMany({ $or: read.map(({ _id, updatedAt }) => ({ _id, updatedAt })) }, [
+    {
+      $set: {
+        prompt: ERASED_PROMPT,
+        metadata: {},
+        outputImages: [],
+        isDeleted: true,
+        deletedAt: { $ifNull: ['$deletedAt', now] },
+        updatedAt: now,
+        status: {
+          $switch: {
+            // biome-ignore lint/suspicious/noThenProperty: the word that $switch takes
+            branches: [{ case: { $eq: ['$status', 'pending'] }, then: 'cancelled' }],
+            default: { $cond: [{ $eq: ['$status', 'processing'] }, 'failed', '$status'] },
+          },
+        },
+        failedAt: { $cond: [{ $eq: ['$status', 'processing'] }, now, '$failedAt'] },
+        owes: { $cond: [underWay, owedRefund().owes, '$owes'] },
+      },
+    },
+    { $unset: ['negativePrompt', 'sourceImageUrl', 'errorMessage', 'lease', 'availableAt', 'counted'] },
+  ]);
+  return generationsOf(store)
+    .find({ _id: { $in: read.map(({ _id }) => _id) } })
+    .toArray();
+}
+
+/** The sums of the ledger stay; the reasons, which are free text, go. */
+export async function eraseReasons(store: Store, userId: Types.ObjectId): Promise<void> {
+  await ledgerOf(store).updateMany({ userId, reason: { $exists: true } }, { $unset: { reason: 1 } });
+}
+
+/** Stripe's ids and words go; that there was a subscription, and when, stays. */
+export async function eraseSubscriptions({ models: { Subscription } }: Store, userId: Types.ObjectId): Promise<void> {
+  await Subscription.updateMany(
+    { userId },
+    { $unset: { stripeCustomerId: 1, stripeSubscriptionId: 1 }, $set: { metadata: {} } },
+  ).setOptions({ withDeleted: true });
+}
+
+/** The audit trail keeps what was done, by the pseudonym. */
+export async function pseudonymizeActor(store: Store, clerkUserId: string, pseudonym: string): Promise<void> {
+  await auditOf(store).updateMany({ 'actor.id': clerkUserId }, { $set: { 'actor.id': pseudonym } });
+}
+
+/** All that is kept about the user. */
+export interface PersonalData {
+  user: User;
+  subscriptions: unknown[];
+  generations: unknown[];
+  ledger: unknown[];
+  audit: unknown[];
+}
+
+export async function personalDataOf(store: Store, user: User): Promise<PersonalData> {
+  const { _id: userId } = user;
+  const [subscriptions, generations, ledger, audit] = await Promise.all([
+    store.models.Subscription.find({ userId }).setOptions({ withDeleted: true }).lean(),
+    generationsOf(store).find(everyGenerationOf(userId)).toArray(),
+    ledgerOf(store).find({ userId }).sort({ sequence: 1 }).toArray(),
+    auditOf(store).find({ 'subject.id': userId }).toArray(),
+  ]);
+  return { user, subscriptions, generations, ledger, audit };
+}
