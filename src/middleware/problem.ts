@@ -40,7 +40,7 @@ const CODE_OF_STATUS: ReadonlyMap<number, ErrorCode> = new Map([
  */
 export function problemHandler(log: Log): ErrorHandler<EdgeEnv> {
   return function answerWithProblem(thrown, c) {
-    const error = refusalOf(thrown);
+    const error = refusalOf(thrown, c);
     const fields = { requestId: c.var.requestId, ...errorFields(thrown) };
     if (error.code === 'internal') {
       log.error('request failed', fields);
@@ -67,12 +67,12 @@ export const notFoundHandler: NotFoundHandler<EdgeEnv> = function answerNotFound
   return problemAnswer(c, new ArtifexError('not_found', 'There is nothing at this address.'));
 };
 
-function refusalOf(thrown: Error): ArtifexError {
+function refusalOf(thrown: Error, c: Context<EdgeEnv>): ArtifexError {
   if (thrown instanceof ArtifexError) {
     return thrown;
   }
   if (isDatabaseUnreachable(thrown)) {
-    return new ArtifexError('unavailable', 'The database is out of reach. It is safe to repeat the request.');
+    return new ArtifexError('unavailable', `The database is out of reach. ${adviceOnRepeating(c)}`);
   }
   const fields = refusedFields(thrown);
   if (fields) {
@@ -103,4 +103,11 @@ function problemAnswer(c: Context<EdgeEnv>, error: ArtifexError): Response {
 /** The path as it was sent. With a broken `Host` the whole address is no URL, and only Hono's reading of the path is left. */
 function instanceOf(c: Context<EdgeEnv>): string {
   return URL.canParse(c.req.url) ? new URL(c.req.url).pathname : c.req.path;
+}
+
+/** A POST whose answer was lost on the way from the database may have taken effect: only its key makes a repeat the same request. */
+function adviceOnRepeating(c: Context<EdgeEnv>): string {
+  return c.req.method !== 'POST' || c.req.header('Idempotency-Key') !== undefined
+    ? 'It is safe to repeat the request.'
+    : 'The request may have taken effect: look before you repeat it. With an Idempotency-Key a repeat is always safe.';
 }

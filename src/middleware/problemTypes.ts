@@ -75,7 +75,8 @@ export const PROBLEM_TYPES: Readonly<Record<ErrorCode, { title: string; meaning:
   },
   unavailable: {
     title: 'Out of reach for the moment',
-    meaning: 'A service behind this one cannot be reached. It is safe to repeat after `Retry-After` seconds.',
+    meaning:
+      'A service behind this one cannot be reached. Repeat after `Retry-After` seconds: what charges, with its `Idempotency-Key`.',
   },
 });
 

@@ -11,7 +11,7 @@ const { MongoError, MongoNetworkError, MongoNotConnectedError, MongoServerError 
 /** An API whose only route throws what it is given. */
 function apiThrowing(thrown: unknown) {
   return edgeWith((edge) => {
-    edge.get('/things/:id', () => {
+    edge.on(['GET', 'POST'], '/things/:id', () => {
       throw thrown;
     });
   });
@@ -127,6 +127,15 @@ describe('503 unavailable, with Retry-After', () => {
     expect(await problemOf(response)).toMatchObject({ code: 'unavailable' });
     expect(Number(response.headers.get('Retry-After'))).toBeGreaterThan(0);
     expect(lines.map(({ level }) => level)).not.toContain('error');
+  });
+
+  it('calls a repeat safe only where it is the same request', async () => {
+    const { app } = apiThrowing(named('MongoNetworkError'));
+    const detailOf = async (init: RequestInit) => (await problemOf(await app.request('/things/7', init))).detail;
+
+    expect(await detailOf({ method: 'GET' })).toMatch(/It is safe to repeat/);
+    expect(await detailOf({ method: 'POST', headers: { 'Idempotency-Key': 'k' } })).toMatch(/It is safe to repeat/);
+    expect(await detailOf({ method: 'POST' })).toMatch(/may have taken effect/);
   });
 
   it('not for a duplicate key, which is a fault of ours', async () => {
