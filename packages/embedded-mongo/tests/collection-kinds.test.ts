@@ -111,6 +111,11 @@ describe('core/capped-collections', () => {
     ).rejects.toMatchObject({ code: 17152 });
   });
 
+  test('its documents do not expire by an index', async () => {
+    const log = await server().freshDb().createCollection('log', { capped: true, size: 5000 });
+    await expect(log.createIndex({ at: 1 }, { expireAfterSeconds: 1 })).rejects.toMatchObject({ code: 67 });
+  });
+
   test('it is the same after a restart', async () => {
     const dataDir = temporaryFolder();
     const open = async (): Promise<[Db, () => Promise<void>]> => {

@@ -130,6 +130,26 @@ describe('core/indexes/index-types/index-wildcard', () => {
   });
 });
 
+test('a compound wildcard index serves its first fields, alone and with a field of any name', async () => {
+  const items = server().freshDb().collection<Document>('items');
+  await items.createIndex({ tenant: 1, 'attrs.$**': 1, at: -1 });
+  await items.insertMany(
+    Array.from({ length: 60 }, (_, i) => ({ tenant: i % 3, attrs: { n: i, [`k${i % 2}`]: 1 }, at: i })),
+  );
+  const both = await items.find({ tenant: 1, 'attrs.n': { $lt: 10 } }).explain('executionStats');
+  expect(access(both)).toMatchObject({
+    stage: 'IXSCAN',
+    keyPattern: { tenant: 1, $_path: 1, 'attrs.n': 1, at: -1 },
+  });
+  expect(both.executionStats).toMatchObject({ nReturned: 3, totalKeysExamined: 3 });
+  expect(access(await items.find({ tenant: 2 }).explain()).stage).toBe('IXSCAN');
+  expect(await items.countDocuments({ tenant: 2 })).toBe(20);
+  expect(access(await items.find({ 'attrs.n': 5 }).explain()).stage).toBe('COLLSCAN');
+  await items.insertOne({ tenant: 7 });
+  expect(await items.countDocuments({ tenant: 7 })).toBe(1);
+  await expect(items.createIndex({ 'attrs.n': 1, 'attrs.$**': 1 })).rejects.toMatchObject({ code: 67 });
+});
+
 describe('text and geo indexes are declared: listed, and never a reason for a wrong result', () => {
   test('a text index is listed with weights and languages', async () => {
     const posts = server().freshDb().collection('posts');

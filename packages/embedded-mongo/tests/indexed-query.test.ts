@@ -23,6 +23,16 @@ const COLLATIONS = [
   { locale: 'simple' },
 ];
 
+const COMPOUND_WILDCARDS = [
+  { c: 1, 'a.$**': 1 },
+  { 'd.$**': -1, b: 1 },
+  { b: -1, c: 1, 'a.$**': 1 },
+  { c: -1, 'd.e.$**': -1, 'b.0': 1 },
+  // With a projection only.
+  { '$**': 1, b: 1 },
+  { x: -1, '$**': 1 },
+];
+
 class Generator {
   readonly random: Random;
   constructor(random: Random) {
@@ -132,13 +142,21 @@ class Generator {
     return filter;
   }
 
+  /** Mostly an ordinary one. */
+  kindOfCollection(): Document {
+    const roll = this.random.next();
+    if (roll < 0.15) return { clusteredIndex: { key: { _id: 1 }, unique: true } };
+    return roll < 0.3 ? { capped: true, size: 100_000, max: 50 } : {};
+  }
+
   /** The key of an index: also hashed and wildcard ones. */
   key(): Document {
     const { random } = this;
     const roll = random.next();
     if (roll < 0.12) return { [random.pick(['$**', '$**', 'a.$**', 'd.$**', 'd.e.$**'])]: random.pick([1, -1]) };
+    if (roll < 0.2) return random.pick<Document>(COMPOUND_WILDCARDS);
     const pattern = this.pattern();
-    if (roll < 0.3) pattern[random.pick(Object.keys(pattern))] = 'hashed';
+    if (roll < 0.32) pattern[random.pick(Object.keys(pattern))] = 'hashed';
     return pattern;
   }
 
@@ -177,7 +195,13 @@ class Generator {
     if (roll > 0.6) return {};
     // Refused for all but whole wildcard indexes.
     return {
-      wildcardProjection: this.random.pick<Document>([{ a: 1 }, { 'a.b': 0 }, { 'd.e': 1, c: 1 }, { a: 0, _id: 1 }]),
+      wildcardProjection: this.random.pick<Document>([
+        { a: 1 },
+        { 'a.b': 0 },
+        { b: 0, x: 0 },
+        { 'd.e': 1, c: 1 },
+        { a: 0, _id: 1 },
+      ]),
     };
   }
 }
@@ -230,7 +254,7 @@ test('an indexed query and a full scan of the same data never differ', { timeout
   const db = server().freshDb();
   const seen = { looked: 0, indexed: 0, found: 0, refused: 0 };
   for (let round = 0; round < ROUNDS; round++) {
-    const collection = db.collection(`round${round}`);
+    const collection = await db.createCollection(`round${round}`, make.kindOfCollection());
     await populate(collection, make);
     for (let i = 0; i < QUERIES / ROUNDS; i++) {
       if (i % 40 === 39) await disturb(collection, make);
@@ -268,6 +292,8 @@ test('an indexed query and a full scan of the same data never differ', { timeout
       );
       expect(count, context).toBe(all);
     }
+    const { errors } = await db.command({ validate: collection.collectionName });
+    expect(errors, `seed ${seed}, round ${round}`).toEqual([]);
   }
   // The comparison says something only if indexes are used and documents found.
   console.log(`of ${seen.looked}: ${seen.indexed} by index, ${seen.found} found something, ${seen.refused} refused`);

@@ -137,6 +137,12 @@ function mergeWriter(context: CommandContext, specification: Value, scope: Scope
   }
   const { store } = context.engine;
   const existing = writable(store, namespace);
+  if (existing?.kind.timeSeries !== undefined) {
+    throw new MongoError(
+      ErrorCode.CommandNotSupportedOnView,
+      `Cannot $merge into the time-series collection ${namespace}`,
+    );
+  }
   if (on.join() !== '_id' && existing?.indexes.some((index) => isUniqueOn(index, on)) !== true) {
     throw new MongoError(51183, 'Cannot find index to verify that join fields will be unique');
   }

@@ -1,5 +1,6 @@
 import { Doc, type Value } from '../bson/values.ts';
 import { ErrorCode, MongoError } from '../errors.ts';
+import { isWildcardPath } from '../indexes/kinds.ts';
 import type { IndexPlan, Plan } from '../plan/planner.ts';
 import { parseSort } from '../plan/sort.ts';
 import { PAUSE } from '../plan/stream.ts';
@@ -225,10 +226,7 @@ function indexStage({ index, backward, wildcard }: IndexPlan, counts: Record<str
   return Doc.of({
     stage: 'IXSCAN',
     ...counts,
-    keyPattern:
-      wildcard === undefined
-        ? index.spec.key
-        : new Doc(['$_path', wildcard.path], [1, index.spec.key.values[0] as Value]),
+    keyPattern: wildcard?.path === undefined ? index.spec.key : expanded(index.spec.key, wildcard.path),
     indexName: index.spec.name,
     isMultiKey: wildcard?.isMultikey ?? index.isMultikey,
     isUnique: index.spec.unique,
@@ -237,4 +235,20 @@ function indexStage({ index, backward, wildcard }: IndexPlan, counts: Record<str
     indexVersion: 2,
     direction: backward ? 'backward' : 'forward',
   });
+}
+
+/** The key of a wildcard index as it serves one query: with the path that the wildcard stands for. */
+function expanded(key: Doc, path: string): Doc {
+  const entries = [...key.entries()].flatMap(([name, direction]): [string, Value][] =>
+    isWildcardPath(name)
+      ? [
+          ['$_path', 1],
+          [path, direction],
+        ]
+      : [[name, direction]],
+  );
+  return new Doc(
+    entries.map(([name]) => name),
+    entries.map(([, direction]) => direction),
+  );
 }

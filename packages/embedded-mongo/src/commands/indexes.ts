@@ -79,6 +79,9 @@ export function* createIndexes(context: CommandContext): Running {
   for (const spec of specs) {
     if (existing(collection, spec)) continue;
     checkOneText(collection, spec);
+    if (collection.kind.capped !== undefined && spec.expireAfterSeconds !== undefined) {
+      throw new MongoError(ErrorCode.CannotCreateIndex, 'Cannot create TTL index on a capped collection');
+    }
     if (collection.indexes.length >= MAX_INDEXES) {
       throw new MongoError(
         ErrorCode.CannotCreateIndex,

@@ -36,10 +36,10 @@ export class Index {
   readonly partial: Matcher | undefined;
   /** The collation of its keys: only queries with the same one find strings here. */
   readonly ordering: Ordering;
-  /** Of a wildcard index over one field: which paths it holds, and at which of them some document has had an array. */
+  /** Of a wildcard index: which paths it holds, and at which of them some document has had an array. */
   readonly wildcard: WildcardScope | undefined;
   readonly arrayPaths: ReadonlySet<string>;
-  /** It is listed and takes part in nothing else: text and geo indexes, compound wildcard indexes. */
+  /** It is listed and takes part in nothing else: text and geo indexes. */
   readonly declaredOnly: boolean;
   /** How often a query was answered with it (manual: reference/operator/aggregation/indexStats). */
   readonly usage = { ops: 0, since: Date.now() };
@@ -56,10 +56,9 @@ export class Index {
     this.ordering = parseCollation(spec.collation) ?? BINARY;
     const scope = topScope(undefined, undefined, this.ordering);
     this.partial = spec.partialFilter === undefined ? undefined : new Matcher(spec.partialFilter, { scope });
-    const isWild = spec.kind === 'wildcard';
-    this.declaredOnly = isDeclaredOnly(spec.kind) || (isWild && spec.key.size > 1);
+    this.declaredOnly = isDeclaredOnly(spec.kind);
     this.wildcard =
-      isWild && spec.key.size === 1 ? wildcardScope(spec.key, spec.document.get('wildcardProjection')) : undefined;
+      spec.kind === 'wildcard' ? wildcardScope(spec.key, spec.document.get('wildcardProjection')) : undefined;
     this.arrayPaths = this.notedArrays;
     this.roots = this.fields.map((field) => field.parts[0] as string);
     this.partialRoots = this.partial?.roots();
@@ -88,7 +87,7 @@ export class Index {
       return undefined;
     }
     if (this.wildcard !== undefined) {
-      return wildcardKeys(doc, this.wildcard, this.ordering, this.fields[0]?.descending === true, this.notedArrays);
+      return wildcardKeys(doc, this.wildcard, this.fields, this.ordering, this.notedArrays);
     }
     const generated = generateKeys(doc, this.fields, this.ordering);
     return this.spec.sparse && !generated.anyField ? undefined : generated;

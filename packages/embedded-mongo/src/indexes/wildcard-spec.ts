@@ -8,6 +8,8 @@ export interface WildcardScope {
   /** The path under which all is indexed, or `''` for the whole document. */
   readonly root: string;
   readonly projection: Projection | undefined;
+  /** Its place among the fields of a compound index. */
+  readonly at: number;
 }
 
 interface Projection {
@@ -30,7 +32,8 @@ export function checkWildcard(key: Doc, kind: IndexKind, projection: Value | und
     );
   }
   if (projection === undefined) {
-    if (key.size > 1 && wild[0] === '$**') checkDisjoint(key, []);
+    const [path = ''] = wild;
+    if (key.size > 1) checkDisjoint(key, path === '$**' ? [] : [path.slice(0, -4)]);
     return;
   }
   if (wild[0] !== '$**') {
@@ -90,6 +93,7 @@ function parseProjection(projection: Value): Projection {
 export function wildcardScope(key: Doc, projection: Value | undefined): WildcardScope {
   const path = key.keys.find(isWildcardPath) ?? '$**';
   return {
+    at: key.keys.findIndex(isWildcardPath),
     root: path === '$**' ? '' : path.slice(0, -4),
     projection: projection === undefined ? undefined : parseProjection(projection),
   };

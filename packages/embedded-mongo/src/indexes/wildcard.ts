@@ -1,7 +1,7 @@
-import { Doc, UNDEFINED, type Value } from '../bson/values.ts';
+import { Doc, MIN_KEY, UNDEFINED, type Value } from '../bson/values.ts';
 import type { Ordering } from '../collation/ordering.ts';
 import { encodeString, invert } from './key.ts';
-import type { GeneratedKeys } from './key-generator.ts';
+import { type GeneratedKeys, generateKeys, type KeyField } from './key-generator.ts';
 import { reachOf, type WildcardScope } from './wildcard-spec.ts';
 
 /**
@@ -12,10 +12,28 @@ import { reachOf, type WildcardScope } from './wildcard-spec.ts';
 export function wildcardKeys(
   doc: Doc,
   scope: WildcardScope,
+  fields: readonly KeyField[],
+  ordering: Ordering,
+  arrayPaths: Set<string>,
+): GeneratedKeys {
+  const descending = fields[scope.at]?.descending === true;
+  const own = pathKeys(doc, scope, ordering, descending, arrayPaths);
+  if (fields.length === 1) return { keys: own, anyField: own.length > 0, arrays: [0] };
+  // In a compound index every document has a key, so that the fields before the wildcard find it.
+  const middle = own.length > 0 ? own : [encodeString('') + ordering.encode(MIN_KEY)];
+  const before = generateKeys(doc, fields.slice(0, scope.at), ordering);
+  const after = generateKeys(doc, fields.slice(scope.at + 1), ordering);
+  const keys = before.keys.flatMap((start) => middle.flatMap((path) => after.keys.map((rest) => start + path + rest)));
+  return { keys, anyField: true, arrays: [...before.arrays, 0, ...after.arrays] };
+}
+
+function pathKeys(
+  doc: Doc,
+  scope: WildcardScope,
   ordering: Ordering,
   descending: boolean,
   arrayPaths: Set<string>,
-): GeneratedKeys {
+): string[] {
   const keys = new Set<string>();
   const add = (path: string, value: Value): void => {
     if (reachOf(scope, path) !== 'all') return;
@@ -43,5 +61,5 @@ export function wildcardKeys(
     }
   };
   visitFields('', doc);
-  return { keys: [...keys], anyField: keys.size > 0, arrays: [0] };
+  return [...keys];
 }

@@ -107,7 +107,7 @@ function sharesArray(index: Index, a: number, b: number): boolean {
 }
 
 /** Joins the fields' intervals: every combination of points, then the intervals of the first field with a range. */
-function rangesOf(fields: readonly (readonly Interval[])[], bounded: number): Interval[] {
+export function rangesOf(fields: readonly (readonly Interval[])[], bounded: number): Interval[] {
   let ranges: Interval[] = [{ from: '', to: TOP, point: true }];
   for (let at = 0; at < bounded; at++) {
     const intervals = fields[at] as readonly Interval[];

@@ -139,10 +139,11 @@ function planWildcard(
   sameOrder: boolean,
 ): IndexPlan | undefined {
   const wildcard = wildcardBounds(index, predicates);
-  if (wildcard === undefined) return undefined;
+  // A sparse index lacks documents without any of its fields.
+  if (wildcard === undefined || (index.spec.sparse && wildcard.path === undefined)) return undefined;
   const [first] = sort;
   const sorts = sameOrder && sort.length === 1 && first?.path === wildcard.path && !wildcard.isMultikey;
-  const descending = index.fields[0]?.descending === true ? -1 : 1;
+  const descending = index.fields[index.wildcard?.at ?? 0]?.descending === true ? -1 : 1;
   const backward = sorts && first?.direction !== descending;
   return { kind: 'index', index, bounds: wildcard, wildcard, backward, sorted: sort.length === 0 || sorts };
 }

@@ -5,18 +5,20 @@ import { encodeString, encodeStringPrefix } from '../indexes/key.ts';
 import { reachOf } from '../indexes/wildcard-spec.ts';
 import type { LeafNode } from '../query/node.ts';
 import { boundsOf, type Interval, intersect, inverted, successor, TOP } from './bounds.ts';
-import type { FieldBounds } from './field-bounds.ts';
+import { type FieldBounds, fieldBounds, rangesOf } from './field-bounds.ts';
 import type { Predicate } from './predicates.ts';
 
 /** The one field for which a query uses a wildcard index, as if it were an index of that field alone. */
 export interface WildcardBounds extends FieldBounds {
-  readonly path: string;
+  /** Nothing when only the fields before the wildcard are used. */
+  readonly path: string | undefined;
   readonly isMultikey: boolean;
 }
 
 /**
  * A wildcard index serves one condition that only a value at the path can satisfy (manual:
- * core/indexes/index-types/index-wildcard): it holds neither what is missing nor documents and arrays as a whole.
+ * core/indexes/index-types/index-wildcard): it holds neither what is missing nor documents and arrays as a whole. In a
+ * compound one the fields before it have to be bounded too; they alone can also be used.
  */
 export function wildcardBounds(index: Index, predicates: readonly Predicate[]): WildcardBounds | undefined {
   let best: WildcardBounds | undefined;
@@ -24,7 +26,32 @@ export function wildcardBounds(index: Index, predicates: readonly Predicate[]): 
     const bounds = boundsAt(index, path, predicates);
     if (bounds !== undefined && (best === undefined || bounds.points > best.points)) best = bounds;
   }
-  return best;
+  const before = index.wildcard?.at ?? 0;
+  return before === 0 ? best : compounded(index, before, predicates, best);
+}
+
+/** A document has a key for each of its values before the wildcard with each of those in it: any pair may be asked for. */
+function compounded(
+  index: Index,
+  before: number,
+  predicates: readonly Predicate[],
+  own: WildcardBounds | undefined,
+): WildcardBounds | undefined {
+  const prefix = fieldBounds(index, predicates);
+  const bounded = Math.min(prefix.bounded, before);
+  if (bounded === 0) return undefined;
+  const joins = own !== undefined && bounded === before;
+  const fields = [...prefix.fields.slice(0, bounded), ...(joins ? [own.ranges] : [])];
+  const points = Math.min(prefix.points, before);
+  return {
+    fields,
+    bounded: fields.length,
+    points: joins && points === before ? points + own.points : points,
+    unique: false,
+    ranges: rangesOf(fields, fields.length),
+    path: joins ? own.path : undefined,
+    isMultikey: true,
+  };
 }
 
 function boundsAt(index: Index, path: string, predicates: readonly Predicate[]): WildcardBounds | undefined {
@@ -37,7 +64,7 @@ function boundsAt(index: Index, path: string, predicates: readonly Predicate[]):
   const intervals = intervalsOf(index, leaves, isMultikey);
   const prefix = encodeString(path);
   if (intervals !== undefined) {
-    const ordered = index.fields[0]?.descending === true ? inverted(intervals) : intervals;
+    const ordered = index.fields[scope.at]?.descending === true ? inverted(intervals) : intervals;
     const ranges = ordered.map(({ from, to, point }) => ({
       from: prefix + from,
       to: to === TOP ? successor(prefix) : prefix + to,
