@@ -11,11 +11,20 @@ export function withCore(command: (core: Core) => Promise<number>): Promise<void
     const database = await openDatabase(env);
     const core = createCore({ env, mongodbUri: database.uri, log: processLog(env) });
     try {
-      await core.connect({ attempts: CONNECT_ATTEMPTS });
-      process.exitCode = await command(core);
+      process.exitCode = (await isReached(core)) ? await command(core) : 1;
     } finally {
       await core.close();
       await database.stop();
     }
   });
+}
+
+async function isReached(core: Core): Promise<boolean> {
+  try {
+    await core.connect({ attempts: CONNECT_ATTEMPTS });
+    return true;
+  } catch (error) {
+    console.error(`The database is out of reach: ${error instanceof Error ? error.message : 'it does not say why'}`);
+    return false;
+  }
 }

@@ -14,7 +14,12 @@ await runProcess(async (env) => {
     await core.close();
     await database.stop();
   });
-  await core.connect({ signal: giveUp.signal });
+  try {
+    await core.connect({ signal: giveUp.signal });
+  } catch (error) {
+    if (giveUp.signal.aborted) return;
+    throw error;
+  }
   const worker = core.startWorker();
   stopWorking = () => worker.stop();
   log.info('working');

@@ -134,3 +134,21 @@ describe('a bad environment', () => {
     expect(await server.end()).toBe(0);
   });
 });
+
+describe('a database that is out of reach', () => {
+  const away = () => ({ ...nothingSet(), MONGODB_URI: 'mongodb://127.0.0.1:9/artifex?serverSelectionTimeoutMS=100' });
+
+  it('lets a worker that waits for it end cleanly', async () => {
+    const worker = startProcess('node', ['scripts/run.mjs', 'worker'], away());
+    await worker.waitFor((line) => (line.includes('out of reach') ? line : undefined));
+    expect(await worker.end()).toBe(0);
+  });
+
+  it('ends a command with a line that says so, and no stack', async () => {
+    const command = startProcess('node', ['scripts/run.mjs', 'check:ledger'], { ...away(), LOG_LEVEL: 'silent' });
+    await command.gone;
+    expect(command.child.exitCode).toBe(1);
+    expect(command.output.filter((line) => line.startsWith('The database is out of reach:'))).toHaveLength(1);
+    expect(command.output.join('\n')).not.toMatch(/^\s+at /m);
+  });
+});
