@@ -1,18 +1,17 @@
-import type { Log } from './config/log.ts';
 import { requireDatabase } from './middleware/databaseGate.ts';
-import { createEdge } from './middleware/edge.ts';
+import { createEdge, type EdgeDeps } from './middleware/edge.ts';
 import type { RouteDeps } from './routes/deps.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { generationRoutes } from './routes/generations.ts';
 import { type HealthDeps, healthRoutes } from './routes/health.ts';
 import { imageRoutes } from './routes/images.ts';
+import { type MetricsDeps, metricsRoutes } from './routes/metrics.ts';
 import { openApiOf } from './routes/openapi.ts';
 import { quotaRoutes } from './routes/quota.ts';
 import { userRoutes } from './routes/users.ts';
 
 /** Everything that the application needs from outside: it opens nothing itself. */
-export interface AppDeps extends HealthDeps, RouteDeps {
-  log: Log;
+export interface AppDeps extends EdgeDeps, HealthDeps, MetricsDeps, RouteDeps {
   /** Whether collections and indexes stand. */
   isPrepared: () => boolean;
 }
@@ -28,6 +27,7 @@ export function createApp(deps: AppDeps) {
   const edge = createEdge(deps);
   return edge
     .route('/', healthRoutes(deps))
+    .route('/', metricsRoutes(deps))
     .route(
       '/',
       docsRoutes(() => openApiOf(edge)),

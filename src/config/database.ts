@@ -10,6 +10,8 @@ export interface ConnectOptions {
   /** Without it, Mongoose's default connection, on which the models of `@/models` live. */
   connection?: Connection;
   log?: Log;
+  /** Makes the connection tell of every command, for whoever has begun to listen. */
+  monitorCommands?: boolean;
   /** Gives up trying, for example at shutdown. */
   signal?: AbortSignal;
   /** How often to try; without it, until it works. */
@@ -67,6 +69,7 @@ export function connectionOptions(uri: string): mongoose.ConnectOptions {
  */
 export async function connectDB(options: ConnectOptions = {}): Promise<Connection> {
   const { connection = mongoose.connection, log, signal, attempts = Number.POSITIVE_INFINITY } = options;
+  const { monitorCommands = false } = options;
   const uri = options.uri ?? addressFromEnvironment();
   if (connection === mongoose.connection && !hasKeyring(connection)) {
     useKeyring(connection, createKeyring(readEnv(process.env).fieldEncryptionKeys));
@@ -75,7 +78,7 @@ export async function connectDB(options: ConnectOptions = {}): Promise<Connectio
   for (let attempt = 1; ; attempt += 1) {
     signal?.throwIfAborted();
     try {
-      await open(connection, uri);
+      await open(connection, uri, monitorCommands);
       await initModels(connection);
       return connection;
     } catch (error) {
@@ -125,10 +128,11 @@ function addressFromEnvironment(): string {
   return mongodbUri;
 }
 
-async function open(connection: Connection, uri: string): Promise<void> {
+async function open(connection: Connection, uri: string, monitorCommands: boolean): Promise<void> {
   if (connection.readyState === mongoose.ConnectionStates.connected) return;
-  if (connection === mongoose.connection) await mongoose.connect(uri, connectionOptions(uri));
-  else await connection.openUri(uri, connectionOptions(uri));
+  const options = { ...connectionOptions(uri), ...(monitorCommands && { monitorCommands }) };
+  if (connection === mongoose.connection) await mongoose.connect(uri, options);
+  else await connection.openUri(uri, options);
 }
 
 /**

@@ -6,11 +6,25 @@ import type { Types } from 'mongoose';
  * a deletion by another process comes to light. Nothing that moves credits relies on it: those statements look at the user
  * itself.
  */
-export type Identities = LRUCache<string, Types.ObjectId>;
+export interface Identities {
+  get(clerkUserId: string): Types.ObjectId | undefined;
+  set(clerkUserId: string, userId: Types.ObjectId): void;
+}
 
 const MAX_IDENTITIES = 10_000;
 const MAX_AGE_MS = 10_000;
 
-export function createIdentities(): Identities {
-  return new LRUCache({ max: MAX_IDENTITIES, ttl: MAX_AGE_MS });
+/** @param lookedUp told of every look, and whether it was a hit */
+export function createIdentities(lookedUp: (isHit: boolean) => void): Identities {
+  const seen = new LRUCache<string, Types.ObjectId>({ max: MAX_IDENTITIES, ttl: MAX_AGE_MS });
+  return {
+    get(clerkUserId) {
+      const userId = seen.get(clerkUserId);
+      lookedUp(userId !== undefined);
+      return userId;
+    },
+    set(clerkUserId, userId) {
+      seen.set(clerkUserId, userId);
+    },
+  };
 }

@@ -18,9 +18,9 @@ export interface Job {
 /** How a run ended for this process. `lost`: another has taken over. */
 export type RunOutcome = 'succeeded' | 'failed' | 'stopped' | 'lost';
 
-/** Told of every run that this process has made. */
+/** Told of every run that this process has made, also of those that need no lease. */
 export interface JobObserver {
-  jobEnded(job: string, outcome: RunOutcome, seconds: number): void;
+  jobEnded(job: string, outcome: RunOutcome, seconds: number, result?: JobResult): void;
   /** The last success of a job, by any process. */
   jobSucceededAt(job: string, at: Date): void;
 }

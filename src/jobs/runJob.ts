@@ -41,7 +41,7 @@ export async function runJob(
   }
   const outcome = await record();
   const seconds = (performance.now() - startedAt) / 1000;
-  observer.jobEnded(job.name, outcome, seconds);
+  observer.jobEnded(job.name, outcome, seconds, result);
   if (outcome === 'succeeded') observer.jobSucceededAt(job.name, ctx.clock.now());
   tell(outcome, seconds);
   return { outcome, ...(result && { result }) };

@@ -3,16 +3,25 @@ import { routePath } from 'hono/route';
 import type { Log } from '../config/log.ts';
 import type { EdgeEnv } from './context.ts';
 
-/** One line per request. It names the route's pattern, not the path: ids and queries are the caller's business. */
-export function requestLog(log: Log) {
+export interface AnsweredRequest {
+  method: string;
+  /** The pattern, not the path: ids and queries are the caller's business. */
+  route: string;
+  status: number;
+  seconds: number;
+}
+
+/** One line per request; `answered` is told the same. */
+export function requestLog(log: Log, answered: (request: AnsweredRequest) => void) {
   return createMiddleware<EdgeEnv>(async function logRequest(c, next) {
     const startedAt = performance.now();
     await next();
+    const milliseconds = performance.now() - startedAt;
+    const request = { method: c.req.method, route: routePath(c, -1), status: c.res.status };
+    answered({ ...request, seconds: milliseconds / 1000 });
     log.info('request', {
-      method: c.req.method,
-      route: routePath(c, -1),
-      status: c.res.status,
-      milliseconds: Math.round((performance.now() - startedAt) * 10) / 10,
+      ...request,
+      milliseconds: Math.round(milliseconds * 10) / 10,
       requestId: c.var.requestId,
     });
   });

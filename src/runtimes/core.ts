@@ -10,6 +10,7 @@ import type { Job, JobObserver } from '../jobs/job.ts';
 import { createSettler } from '../jobs/settler.ts';
 import { startWorker, type Worker } from '../jobs/worker.ts';
 import { createModels } from '../models/index.ts';
+import { createObservability, type Observability } from '../observability/observability.ts';
 import { createProvider } from '../providers/index.ts';
 import { settle } from '../repositories/settlement.ts';
 import { diskStorage } from '../storage/disk.ts';
@@ -30,6 +31,7 @@ export interface Core {
   jobs: readonly Job[];
   /** Told of what jobs do. */
   observer: JobObserver;
+  observability: Observability;
   /** Resolves when the database has been reached, and collections and indexes stand. */
   connect(options?: Pick<ConnectOptions, 'signal' | 'attempts'>): Promise<void>;
   /** Works on generations from now on. */
@@ -47,20 +49,24 @@ export function createCore({ env, mongodbUri, log }: CoreOptions): Core {
   const clock = systemClock(env.clockOffsetSeconds);
   const connection = mongoose.createConnection();
   useKeyring(connection, createKeyring(env.fieldEncryptionKeys));
+  const observability = createObservability({ log, slowQueryMs: env.slowQueryMs });
   const store = { models: createModels(connection, clock), clock };
-  const settler = createSettler((userIds) => settle(store, userIds), log);
+  const settler = createSettler((userIds) => settle(store, userIds), log, observability.jobs);
   const storage = diskStorage(env.storage.directory);
   let wake: () => void = () => {};
-  const ctx: Context = { ...store, log, settler, queue: { wake: () => wake() } };
+  const ctx: Context = { ...store, log, settler, queue: { wake: () => wake() }, alertQuota: observability.alertQuota };
+  observability.watchConnection(connection);
+  observability.watchProcess();
 
   return {
     ctx,
     connection,
     storage,
     jobs: createJobs({ ctx, storage, cleanup: env.cleanup }),
-    observer: { jobEnded() {}, jobSucceededAt() {} },
+    observer: observability.jobs,
+    observability,
     async connect(options) {
-      await connectDB({ uri: mongodbUri, connection, log, ...options });
+      await connectDB({ uri: mongodbUri, connection, log, monitorCommands: true, ...options });
     },
     startWorker() {
       const provider = createProvider(providerConfigOf(env));

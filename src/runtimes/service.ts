@@ -24,7 +24,7 @@ export async function createService(options: CoreOptions): Promise<Service> {
   const { env, log } = options;
   tellOfClearData(env, log);
   const core = createCore(options);
-  const { ctx, connection, storage } = core;
+  const { ctx, connection, storage, observability } = core;
   const jobs: RunningJob[] = [];
   let isPrepared = false;
 
@@ -33,7 +33,9 @@ export async function createService(options: CoreOptions): Promise<Service> {
     ctx,
     storage,
     sessions: await sessionTrustOf(env),
-    identities: createIdentities(),
+    identities: createIdentities((isHit) => observability.cacheLookedUp('identities', isHit)),
+    requestAnswered: observability.requestAnswered,
+    metrics: observability.exposition,
     profiles: env.clerk.secretKey === undefined ? noProfiles : clerkProfiles(env.clerk.secretKey, log),
     isPrepared: () => isPrepared,
     health: () => {
@@ -50,7 +52,7 @@ export async function createService(options: CoreOptions): Promise<Service> {
       throw error;
     }
     isPrepared = true;
-    jobs.push(startSweeper(ctx), startScheduler(core));
+    jobs.push(startSweeper(ctx, core.observer), startScheduler(core));
     if (env.worker.isEnabled) jobs.push(core.startWorker());
     return true;
   }

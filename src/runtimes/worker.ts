@@ -3,7 +3,7 @@
 import { Hono } from 'hono';
 import { createApp } from '../app.ts';
 import { getConnectionInfo } from '../config/database.ts';
-import { type Env, EnvironmentError, readEnv } from '../config/env.ts';
+import { EnvironmentError, readEnv } from '../config/env.ts';
 import { createLog, errorFields, type Log } from '../config/log.ts';
 import { ArtifexError } from '../domain/errors.ts';
 import { createIdentities } from '../identity/identities.ts';
@@ -12,10 +12,11 @@ import { clerkTrust, type SessionTrust } from '../identity/sessionTrust.ts';
 import type { EdgeEnv } from '../middleware/context.ts';
 import { problemHandler } from '../middleware/problem.ts';
 import { requestId } from '../middleware/requestId.ts';
+import { createObservability } from '../observability/observability.ts';
 import type { PictureStorage } from '../storage/port.ts';
 import { sweep } from '../workflows/sweep.ts';
 import { tellOfClearData } from './clearData.ts';
-import { openWorkerSession, type WorkerSession } from './workerSession.ts';
+import { openWorkerSession, type WorkerSession, type WorkerSessionDeps } from './workerSession.ts';
 
 /** Variables and secrets of the deployment; a binding that is no text is none of ours. */
 type Bindings = Readonly<Record<string, unknown>>;
@@ -26,10 +27,7 @@ interface ExecutionContext {
 }
 
 /** What the environment gives, read once: it never changes while an isolate lives. */
-interface Setup {
-  env: Env;
-  log: Log;
-  mongodbUri: string;
+interface Setup extends WorkerSessionDeps {
   sessions: SessionTrust;
   profiles: ProfileSource;
 }
@@ -54,7 +52,7 @@ export default {
   async fetch(request: Request, bindings: Bindings, execution: ExecutionContext): Promise<Response> {
     const ready = setupOrProblem(bindings);
     if (ready instanceof EnvironmentError) return refuse(request, ready);
-    const session = openSession(ready);
+    const session = openWorkerSession(ready);
     try {
       if (NEEDS_DATABASE.test(new URL(request.url).pathname)) await session.connect();
       return await appOf(ready, session).fetch(request);
@@ -67,7 +65,7 @@ export default {
   async scheduled(_event: unknown, bindings: Bindings): Promise<void> {
     const ready = setupOrProblem(bindings);
     if (ready instanceof EnvironmentError) throw ready;
-    const session = openSession(ready);
+    const session = openWorkerSession(ready);
     try {
       await session.connect();
       if (session.isPrepared()) await sweep(session.ctx);
@@ -101,26 +99,25 @@ function setUp(bindings: Bindings): Setup {
   const log = createLog({ level: env.logLevel, write: (line) => console.log(line) });
   const profiles = env.clerk.secretKey === undefined ? noProfiles : clerkProfiles(env.clerk.secretKey, log);
   tellOfClearData(env, log);
-  return { env, log, mongodbUri, sessions, profiles };
+  const observability = createObservability({ log, slowQueryMs: env.slowQueryMs });
+  return { env, log, mongodbUri, sessions, profiles, observability };
 }
 
 function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-function openSession({ env, mongodbUri, log }: Setup): WorkerSession {
-  return openWorkerSession(env, mongodbUri, log);
-}
-
-function appOf({ log, sessions, profiles }: Setup, { ctx, connection, isPrepared }: WorkerSession) {
+function appOf({ log, sessions, profiles, observability }: Setup, { ctx, connection, isPrepared }: WorkerSession) {
   return createApp({
     log,
     ctx,
     storage: noStorage,
     sessions,
     // One that outlived the request would never forget: its clock is a timer, and timers end with the request.
-    identities: createIdentities(),
+    identities: createIdentities((isHit) => observability.cacheLookedUp('identities', isHit)),
     profiles,
+    requestAnswered: observability.requestAnswered,
+    metrics: observability.exposition,
     isPrepared,
     health: () => ({ ...getConnectionInfo(connection), isConnected: isPrepared() }),
   });

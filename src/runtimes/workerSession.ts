@@ -7,8 +7,17 @@ import { useKeyring } from '../encryption/connections.ts';
 import { createKeyring } from '../encryption/keyring.ts';
 import { createSettler } from '../jobs/settler.ts';
 import { createModels } from '../models/index.ts';
+import type { Observability } from '../observability/observability.ts';
 import { settle } from '../repositories/settlement.ts';
 import type { Context } from '../workflows/context.ts';
+
+/** What an isolate has once. */
+export interface WorkerSessionDeps {
+  env: Env;
+  mongodbUri: string;
+  log: Log;
+  observability: Observability;
+}
 
 /** What one request, or one run of the schedule, has of the database. */
 export interface WorkerSession {
@@ -32,22 +41,24 @@ let areIndexesBuilt = false;
  * Workers refuse the use of a socket in any other request than the one that opened it, hence a connection for each.
  * https://developers.cloudflare.com/workers/runtime-apis/tcp-sockets/
  */
-export function openWorkerSession(env: Env, mongodbUri: string, log: Log): WorkerSession {
+export function openWorkerSession({ env, mongodbUri, log, observability }: WorkerSessionDeps): WorkerSession {
   const clock = systemClock(env.clockOffsetSeconds);
   const connection = mongoose.createConnection();
   useKeyring(connection, createKeyring(env.fieldEncryptionKeys));
   const store = { models: createModels(connection, clock), clock };
-  const settler = createSettler((userIds) => settle(store, userIds), log);
+  const settler = createSettler((userIds) => settle(store, userIds), log, observability.jobs);
+  observability.watchConnection(connection);
   let isPrepared = false;
 
   return {
     // Nobody in a Worker waits for generations: they are drawn by processes elsewhere.
-    ctx: { ...store, log, settler, queue: { wake() {} } },
+    ctx: { ...store, log, settler, queue: { wake() {} }, alertQuota: observability.alertQuota },
     connection,
     isPrepared: () => isPrepared,
     async connect() {
       try {
-        await connection.openUri(mongodbUri, { ...connectionOptions(mongodbUri), maxPoolSize: POOL_SIZE });
+        const options = { ...connectionOptions(mongodbUri), maxPoolSize: POOL_SIZE, monitorCommands: true };
+        await connection.openUri(mongodbUri, options);
         await buildIndexesOnce(connection);
         isPrepared = true;
       } catch (error) {

@@ -31,9 +31,17 @@ export async function charge(
   if (outcome.result === 'refused' || outcome.result === 'stale') {
     throw new InsufficientQuotaError(quotaOf(outcome.account, ctx.clock.now()));
   }
+  alertIfPosted(ctx, outcome);
   const { fingerprint } = outcome.result === 'known' ? outcome.known : outcome.entry;
   if (fingerprint !== idempotency?.fingerprint) throw keyReused();
   return outcome;
+}
+
+/** The write that reaches a level carries it, so that it is told of once a period, by whoever's charge that was. */
+function alertIfPosted(ctx: Context, outcome: Charged): void {
+  if (outcome.result !== 'posted' || outcome.entry.alert === undefined) return;
+  const { _id, subscriptionTier: tier } = outcome.account;
+  ctx.alertQuota({ userId: _id.toHexString(), tier, level: outcome.entry.alert });
 }
 
 function keyReused(): ArtifexError {

@@ -18,7 +18,7 @@ export function keptLog() {
 /** The real edge with the routes that a test gives it, and the lines that it logs. */
 export function edgeWith(mount: (edge: Hono<EdgeEnv>) => void) {
   const { log, lines } = keptLog();
-  const app = createEdge({ log });
+  const app = createEdge({ log, requestAnswered() {} });
   mount(app);
   return { app, lines };
 }

@@ -2,6 +2,7 @@ import { Types } from 'mongoose';
 import { createApp } from '@/app.ts';
 import { createIdentities } from '@/identity/identities.ts';
 import { noProfiles } from '@/identity/profiles.ts';
+import { createObservability } from '@/observability/observability.ts';
 import type { PictureStorage } from '@/storage/port.ts';
 import type { Context } from '@/workflows/context.ts';
 import { keptLog, type LogLine } from './api.ts';
@@ -33,14 +34,17 @@ export interface Caller {
 export async function testApplication(store: TestStore): Promise<TestApplication> {
   const issuer = await createTokenIssuer();
   const { log, lines } = keptLog();
-  const ctx = contextOf(store);
+  const observability = createObservability({ log, slowQueryMs: 100 });
+  const ctx = Object.assign(contextOf(store), { alertQuota: observability.alertQuota });
   const pictures = new Map<string, { bytes: Uint8Array; contentType: string }>();
   const app = createApp({
     log,
     ctx,
     storage: storageOf(pictures),
     sessions: issuer.trust,
-    identities: createIdentities(),
+    identities: createIdentities((isHit) => observability.cacheLookedUp('identities', isHit)),
+    requestAnswered: observability.requestAnswered,
+    metrics: observability.exposition,
     profiles: noProfiles,
     isPrepared: () => true,
     health: () => ({ isConnected: true }),

@@ -14,6 +14,7 @@ export const PARTS: Readonly<Record<string, readonly string[]>> = {
     'workflows',
     'repositories',
     'models',
+    'observability',
     'identity',
     'providers',
     'storage',
@@ -27,6 +28,8 @@ export const PARTS: Readonly<Record<string, readonly string[]>> = {
   routes: ['middleware', 'workflows', 'repositories', 'models', 'identity', 'storage', 'domain'],
   /** What runs by itself: the worker, the sweeper. They never see a request. */
   jobs: ['workflows', 'repositories', 'models', 'providers', 'storage', 'config', 'domain'],
+  /** What an application tells of itself: metrics, slow queries, alerts. It listens, and nothing waits for it. */
+  observability: ['middleware', 'config', 'domain'],
   /** What holds for all requests. It knows no business and no database. */
   middleware: ['identity', 'config', 'domain'],
   /** What developers import: a thin face over the data layer. */

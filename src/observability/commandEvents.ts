@@ -1,0 +1,69 @@
+import type { Connection } from 'mongoose';
+
+/** A command that has been answered, or has not. */
+export interface FinishedCommand {
+  name: string;
+  /** Empty for a command that is about no collection. */
+  collection: string;
+  seconds: number;
+  /** As it was sent. It holds values: nothing of it may be kept or shown but its shape. */
+  command: Readonly<Record<string, unknown>>;
+  /** MongoDB's codes of whatever went wrong, or the name of the error where no server has answered. */
+  errors: readonly (number | string)[];
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** What is used of the driver's events. */
+interface Started {
+  requestId: number;
+  commandName: string;
+  command: Fields;
+}
+interface Ended {
+  requestId: number;
+  duration: number;
+}
+
+/**
+ * Tells of every command of a connection that was opened with `monitorCommands`
+ * (https://www.mongodb.com/docs/drivers/node/current/monitoring-and-logging/monitoring/#command-monitoring).
+ */
+export function watchCommands(connection: Connection, told: (command: FinishedCommand) => void): void {
+  const underWay = new Map<number, Started>();
+
+  function end({ requestId, duration }: Ended, errors: (number | string)[]): void {
+    const started = underWay.get(requestId);
+    if (!started) return;
+    underWay.delete(requestId);
+    const { commandName: name, command } = started;
+    told({ name, collection: collectionOf(name, command), seconds: duration / 1000, command, errors });
+  }
+
+  connection.on('commandStarted', (started: Started) => underWay.set(started.requestId, started));
+  connection.on('commandSucceeded', (ended: Ended & { reply: unknown }) => end(ended, errorsIn(ended.reply)));
+  connection.on('commandFailed', (ended: Ended & { failure: Error }) => end(ended, [codeOf(ended.failure)]));
+}
+
+/** A command names its collection under its own name; one that goes on with a cursor, under `collection`. */
+function collectionOf(name: string, command: Fields): string {
+  const own = command[name];
+  if (typeof own === 'string') return own;
+  return typeof command['collection'] === 'string' ? command['collection'] : '';
+}
+
+/** A reply may be `ok` and still tell of writes that were refused. */
+function errorsIn(reply: unknown): number[] {
+  if (!isFields(reply)) return [];
+  const { writeErrors, writeConcernError } = reply;
+  const all = [...(Array.isArray(writeErrors) ? writeErrors : []), ...(writeConcernError ? [writeConcernError] : [])];
+  return all.flatMap((error: unknown) => (isFields(error) && typeof error['code'] === 'number' ? [error['code']] : []));
+}
+
+function codeOf(failure: Error): number | string {
+  return 'code' in failure && typeof failure.code === 'number' ? failure.code : failure.name;
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,44 @@
+import type { Connection } from 'mongoose';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { Log } from '../config/log.ts';
+import { cacheMetrics } from './cacheMetrics.ts';
+import { databaseMetrics } from './databaseMetrics.ts';
+import { httpMetrics } from './httpMetrics.ts';
+import { jobMetrics } from './jobMetrics.ts';
+import { quotaAlerts } from './quotaAlerts.ts';
+import { slowQueryLog } from './slowQueries.ts';
+
+export interface Exposition {
+  contentType: string;
+  text: string;
+}
+
+/**
+ * Everything that an application tells of itself but its log. It has a registry of its own, so that several applications in one
+ * process do not count together; on Workers an isolate is one.
+ */
+export type Observability = ReturnType<typeof createObservability>;
+
+export function createObservability({ log, slowQueryMs }: { log: Log; slowQueryMs: number }) {
+  const registry = new Registry();
+  const database = databaseMetrics(registry);
+
+  return {
+    jobs: jobMetrics(registry),
+    alertQuota: quotaAlerts(registry, log),
+    requestAnswered: httpMetrics(registry),
+    cacheLookedUp: cacheMetrics(registry),
+    /** Measures a connection's commands and pools. Before it is opened, with `monitorCommands`. */
+    watchConnection(connection: Connection): void {
+      database.watch(connection, slowQueryLog(connection, log, slowQueryMs));
+    },
+    /** Adds what the runtime tells of the process: event loop, processor, memory, files. For runtimes that have a process. */
+    watchProcess(): void {
+      collectDefaultMetrics({ register: registry });
+    },
+    /** In Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats/). */
+    async exposition(): Promise<Exposition> {
+      return { contentType: registry.contentType, text: await registry.metrics() };
+    },
+  };
+}
