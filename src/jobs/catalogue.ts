@@ -1,5 +1,6 @@
 import type { Env } from '../config/env.ts';
 import type { Actor } from '../domain/audit.ts';
+import { resetDueQuotas } from '../repositories/accounts.ts';
 import { endStalledAttempts } from '../repositories/queue.ts';
 import type { PictureStorage } from '../storage/port.ts';
 import { performMaintenanceCleanup } from '../workflows/cleanup.ts';
@@ -18,6 +19,12 @@ const CLEANUP: Actor = { kind: 'job', id: 'cleanup' };
 /** Every job there is, in the order in which people read them. */
 export function createJobs({ ctx, storage, cleanup }: CatalogueDeps): Job[] {
   return [
+    {
+      name: 'quota-resets',
+      summary: 'Begins the new month of every user whose month is over.',
+      schedule: scheduleOf('*/5 * * * *'),
+      run: async (signal) => ({ usersReset: await resetDueQuotas(ctx, { signal }) }),
+    },
     {
       name: 'stalled-generations',
       summary: 'Ends attempts whose worker is dead or hangs, as every sweep does.',

@@ -11,16 +11,16 @@ import { type AnsweredRequest, requestLog } from './requestLog.ts';
 import { knownRoutesOnly } from './routing.ts';
 import { securityHeaders } from './securityHeaders.ts';
 
-/**
- * An application with everything that holds for all routes, and no route yet. The order matters: whatever refuses
- * stands inside what identifies and logs the request, and an unknown address is refused before anything is asked of it.
- */
 export interface EdgeDeps {
   log: Log;
   /** Told of every answer. */
   requestAnswered: (request: AnsweredRequest) => void;
 }
 
+/**
+ * An application with everything that holds for all routes, and no route yet. The order matters: whatever refuses
+ * stands inside what identifies and logs the request, and an unknown address is refused before anything is asked of it.
+ */
 export function createEdge(deps: EdgeDeps): Hono<EdgeEnv> {
   const app = new Hono<EdgeEnv>();
   app.onError(problemHandler(deps.log));

@@ -67,7 +67,7 @@ const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} };
  * @throws {ArtifexError} `account_deleted`, from every function that takes a user, if they have been deleted
  */
 export function databaseUtils(store: Store, removePicture: (name: string) => Promise<void>) {
-  const ctx: Context = { ...store, log: quiet, settler: { notice() {} }, queue: { wake() {} } };
+  const ctx: Context = { ...store, log: quiet, settler: { notice() {} }, queue: { wake() {} }, alertQuota() {} };
 
   async function settled<T>(userId: UserId, work: (user: User) => Promise<T>): Promise<T> {
     const user = await getUser(store, referenceOf(userId));

@@ -32,6 +32,12 @@ describe('npm run job', () => {
       /^cleanup +30 3 \* \* \* +\d{4}-\S+Z succeeded oldGenerationsRemoved=0 .* \d{4}-\d\d-\d\dT03:30:00.000Z +\S/,
     );
     expect(listed.output.find((line) => line.startsWith('stalled-generations'))).toMatch(/ never +\d{4}-/);
+    expect(listed.output.map((line) => line.split(' ')[0]).sort()).toEqual([
+      'cleanup',
+      'job',
+      'quota-resets',
+      'stalled-generations',
+    ]);
   });
 
   it('refuses while another process runs the job, and names it', async () => {
