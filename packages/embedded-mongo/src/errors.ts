@@ -1,4 +1,5 @@
 import { Doc, Double, type Value } from './bson/values.ts';
+import { OTHER_NAMES } from './error-names.ts';
 
 /**
  * The codes of MongoDB's `error_codes.yml` that this server answers with.
@@ -65,9 +66,20 @@ export const ErrorCode = {
   QueryPlanKilled: 175,
   DuplicateKey: 11000,
   SearchNotEnabled: 31082,
+  Interrupted: 11601,
+  FailPointSetFailed: 266,
+  UnsatisfiableWriteConcern: 100,
+  UnknownReplWriteConcern: 79,
+  APIVersionError: 322,
+  APIStrictError: 323,
+  APIDeprecationError: 324,
 } as const;
 
 const names = new Map<number, string>(Object.entries(ErrorCode).map(([name, code]) => [code, name]));
+
+export function codeNameOf(code: number): string {
+  return names.get(code) ?? OTHER_NAMES.get(code) ?? `Location${code}`;
+}
 
 /** The label by which a driver knows that the whole transaction may be tried again. */
 export const TRANSIENT = 'TransientTransactionError';
@@ -90,6 +102,9 @@ export function searchNotEnabled(name: string): MongoError {
   );
 }
 
+/** After these a change stream cannot go on (specification: change-streams, "Resumable Error"). */
+const NON_RESUMABLE = new Set<number>([ErrorCode.ChangeStreamFatalError, ErrorCode.ChangeStreamHistoryLost]);
+
 /** An error that the client is to see: it becomes `{ok: 0, code, codeName, errmsg}` or a write error. */
 export class MongoError extends Error {
   readonly code: number;
@@ -101,7 +116,7 @@ export class MongoError extends Error {
     super(message);
     this.code = code;
     this.info = info;
-    this.labels = labels;
+    this.labels = NON_RESUMABLE.has(code) ? [...labels, 'NonResumableChangeStreamError'] : labels;
   }
 
   /** Whether the transaction in which it happened is over, so that not even a single statement can report it. */
@@ -111,7 +126,7 @@ export class MongoError extends Error {
 
   /** MongoDB names the errors without an entry in its table by their number, as `Location40414`. */
   get codeName(): string {
-    return names.get(this.code) ?? `Location${this.code}`;
+    return codeNameOf(this.code);
   }
 
   toReply(): Doc {

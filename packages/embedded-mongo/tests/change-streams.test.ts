@@ -1,5 +1,5 @@
 import { type EventEmitter, once } from 'node:events';
-import { type ChangeStream, type ChangeStreamDocument, type Document, MongoClient } from 'mongodb';
+import { type ChangeStream, type ChangeStreamDocument, type Document, Long, MongoClient } from 'mongodb';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startEmbeddedMongo } from '../src/index.ts';
 import { temporaryFolder } from './support/folder.ts';
@@ -65,7 +65,7 @@ describe('events (reference/change-events)', () => {
       },
       {
         operationType: 'update',
-        updateDescription: { updatedFields: {}, truncatedArrays: [{ field: 'list', newSize: 3 }] },
+        updateDescription: { updatedFields: { list: [1, 2, 3] }, removedFields: [], truncatedArrays: [] },
       },
       { operationType: 'replace', documentKey, fullDocument: { _id: 1, z: 1 } },
       { operationType: 'delete', documentKey },
@@ -75,6 +75,123 @@ describe('events (reference/change-events)', () => {
       expect(event._id._data).toMatch(/^82[0-9A-F]+$/);
       if (i > 0) expect(event._id._data > events[i - 1]?._id._data).toBe(true);
     }
+  });
+
+  test('operators are reported by their paths, pipelines by what differs', async () => {
+    const c = server().freshDb().collection<Document & { _id: number }>('c');
+    const start = { _id: 1, sub: { a: 1, b: 2 }, list: [{ n: 1 }, { n: 2 }], short: [1, 2, 3], old: 1 };
+    await c.insertOne(start);
+    const stream = await opened(c.watch());
+    await c.updateOne({ _id: 1 }, { $set: { sub: { a: 1, b: 3 } } });
+    await c.updateOne({ _id: 1 }, { $set: { 'list.$[x].n': 5 } }, { arrayFilters: [{ 'x.n': 2 }] });
+    await c.updateOne({ _id: 1 }, { $set: { 'made.here': 1 }, $rename: { old: 'new' } });
+    await c.updateOne({ _id: 1 }, [{ $set: { 'sub.b': 4, short: { $slice: ['$short', 2] } } }]);
+    const events = await take(stream, 4);
+    expect(events.map(({ updateDescription }) => updateDescription)).toEqual([
+      { updatedFields: { sub: { a: 1, b: 3 } }, removedFields: [], truncatedArrays: [] },
+      { updatedFields: { 'list.1.n': 5 }, removedFields: [], truncatedArrays: [] },
+      { updatedFields: { made: { here: 1 }, new: 1 }, removedFields: ['old'], truncatedArrays: [] },
+      { updatedFields: { 'sub.b': 4 }, removedFields: [], truncatedArrays: [{ field: 'short', newSize: 2 }] },
+    ]);
+  });
+
+  test('showExpandedEvents adds what happens to collections and indexes, and more about documents', async () => {
+    const db = server().freshDb();
+    const c = db.collection<Document & { _id: number }>('c');
+    const [plain, expanded] = [await opened(db.watch()), await opened(db.watch([], { showExpandedEvents: true }))];
+    await db.createCollection('c');
+    await c.createIndex({ a: 1 });
+    await c.insertOne({ _id: 1, a: [{ '1': 1 }] });
+    await c.updateOne({ _id: 1 }, { $set: { 'a.0.1': 2 } });
+    await db.command({ collMod: 'c', validator: { b: { $exists: false } } });
+    await c.dropIndex('a_1');
+    await db.createCollection('target');
+    await c.rename('target', { dropTarget: true });
+    const index = { v: 2, key: { a: 1 }, name: 'a_1' };
+    const events = await take(expanded, 8);
+    const collectionUUID = expect.anything();
+    expect(events).toMatchObject([
+      { operationType: 'create', collectionUUID, operationDescription: { idIndex: { name: '_id_' } } },
+      { operationType: 'createIndexes', operationDescription: { indexes: [index] } },
+      { operationType: 'insert', collectionUUID },
+      { operationType: 'update', updateDescription: { disambiguatedPaths: { 'a.0.1': ['a', 0, '1'] } } },
+      { operationType: 'modify', operationDescription: { validator: { b: { $exists: false } } } },
+      { operationType: 'dropIndexes', operationDescription: { indexes: [index] } },
+      { operationType: 'create', ns: { coll: 'target' } },
+      {
+        operationType: 'rename',
+        operationDescription: { to: { db: db.databaseName, coll: 'target' }, dropTarget: expect.anything() },
+      },
+    ]);
+    expect((await take(plain, 3)).map(({ operationType }) => operationType)).toEqual(['insert', 'update', 'rename']);
+  });
+
+  test('a large event comes in fragments, each of which can be resumed after', async () => {
+    const db = server().freshDb();
+    const c = await db.createCollection('c', { changeStreamPreAndPostImages: { enabled: true } });
+    const large = (letter: string): string => letter.repeat(9 * 1024 * 1024);
+    await c.insertOne({ n: 1, value: large('a') });
+    const options = { fullDocumentBeforeChange: 'required' };
+    const pipeline = [{ $changeStreamSplitLargeEvent: {} }];
+    const stream = await opened(c.watch(pipeline, options));
+    await c.updateOne({ n: 1 }, { $set: { value: large('b') } });
+    await c.insertOne({ n: 2 });
+    const [first, second, third] = await take(stream, 3);
+    expect([first?.splitEvent, second?.splitEvent]).toEqual([
+      { fragment: 1, of: 2 },
+      { fragment: 2, of: 2 },
+    ]);
+    expect({ ...first, ...second }).toMatchObject({
+      operationType: 'update',
+      updateDescription: { updatedFields: { value: large('b') } },
+      fullDocumentBeforeChange: { value: large('a') },
+    });
+    expect(third).toMatchObject({ operationType: 'insert', fullDocument: { n: 2 } });
+    const resumed = await opened(c.watch(pipeline, { ...options, resumeAfter: first?._id }));
+    expect(await take(resumed, 2)).toEqual([second, third]);
+    const unsplit = closing(c.watch([], { ...options, resumeAfter: first?._id }));
+    await expect(unsplit.next()).rejects.toMatchObject({ code: 280 });
+  });
+
+  test('an error comes after the events before it', async () => {
+    const db = server().freshDb();
+    await db.createCollection('c');
+    const watch = {
+      aggregate: 'c',
+      pipeline: [{ $changeStream: { fullDocumentBeforeChange: 'required' } }],
+      cursor: {},
+    };
+    const { cursor } = await db.command(watch);
+    await db.collection('c').insertOne({ n: 1 });
+    await db.collection('c').deleteOne({ n: 1 });
+    const more = (): Promise<Document> => db.command({ getMore: Long.fromNumber(cursor.id), collection: 'c' });
+    const { nextBatch, postBatchResumeToken } = (await more()).cursor;
+    expect(nextBatch).toMatchObject([{ operationType: 'insert' }]);
+    expect(postBatchResumeToken).toEqual(nextBatch[0]._id);
+    await expect(more()).rejects.toMatchObject({ code: 47 });
+  });
+
+  test('other read concerns than majority are refused, unknown stages told from forbidden ones', async () => {
+    const db = server().freshDb();
+    const watch = (stages: Document[], level = 'majority'): Promise<Document> =>
+      db.command({ aggregate: 'c', pipeline: [{ $changeStream: {} }, ...stages], cursor: {}, readConcern: { level } });
+    await expect(watch([], 'local')).rejects.toMatchObject({ code: 72 });
+    await expect(watch([{ $noSuchStage: {} }])).rejects.toMatchObject({ code: 40324 });
+    await expect(watch([{ $group: { _id: 1 } }])).rejects.toMatchObject({ code: 20 });
+  });
+
+  test('what a transaction did names its session and number', async () => {
+    const c = server().freshDb().collection('c');
+    await c.insertOne({});
+    const stream = await opened(c.watch());
+    const session = server().client.startSession();
+    onTestFinished(() => session.endSession());
+    await session.withTransaction(() => c.insertOne({ n: 1 }, { session }));
+    await c.insertOne({ n: 2 });
+    const [inside, outside] = await take(stream, 2);
+    expect(inside?.lsid.id).toEqual(session.id?.id);
+    expect(inside?.txnNumber).toEqual(expect.any(Number));
+    expect(outside).not.toHaveProperty('lsid');
   });
 
   test('drop, rename and dropDatabase, and the end of the stream', async () => {

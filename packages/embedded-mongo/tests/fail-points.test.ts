@@ -4,13 +4,15 @@ import { useServer } from './support/server.ts';
 
 const server = useServer();
 
-async function failCommand(data: Document, mode: Document | string = { times: 1 }): Promise<void> {
+async function failPoint(name: string, data: Document, mode: Document | string = { times: 1 }): Promise<void> {
   const admin = server().client.db('admin');
-  await admin.command({ configureFailPoint: 'failCommand', mode, data });
+  await admin.command({ configureFailPoint: name, mode, data });
   onTestFinished(async () => {
-    await admin.command({ configureFailPoint: 'failCommand', mode: 'off' });
+    await admin.command({ configureFailPoint: name, mode: 'off' });
   });
 }
+
+const failCommand = (data: Document, mode?: Document | string): Promise<void> => failPoint('failCommand', data, mode);
 
 async function client(options: object): Promise<MongoClient> {
   const opened = await MongoClient.connect(server().mongo.uri, options);
@@ -66,6 +68,52 @@ describe('failCommand (specification: retryable-writes, transactions)', () => {
       }),
     );
     expect(await c.countDocuments()).toBe(1);
+  });
+
+  test('a retryable write that fails before it is done, or loses its connection after it', async () => {
+    const c = server().freshDb().collection<{ _id: number }>('c');
+    await failPoint('onPrimaryTransactionalWrite', { failBeforeCommitExceptionCode: 1 });
+    await c.insertOne({ _id: 1 });
+    await failPoint('onPrimaryTransactionalWrite', {});
+    await c.insertOne({ _id: 2 });
+    await failPoint('onPrimaryTransactionalWrite', { failBeforeCommitExceptionCode: 1, closeConnection: false });
+    await expect(c.insertOne({ _id: 3 })).rejects.toMatchObject({ code: 1 });
+    expect(await c.distinct('_id')).toEqual([1, 2]);
+  });
+
+  test('a change stream goes on after a getMore that fails with an error that MongoDB labels', async () => {
+    const c = server().freshDb().collection('c');
+    const stream = c.watch();
+    onTestFinished(() => stream.close());
+    const next = stream.next();
+    await failPoint('failGetMoreAfterCursorCheckout', { errorCode: 234 });
+    await expect
+      .poll(async () => {
+        await c.insertOne({ n: 1 });
+        return Promise.race([next, Promise.resolve(undefined)]);
+      })
+      .toMatchObject({ operationType: 'insert' });
+  });
+
+  test('an unknown fail point, and a mode that is none', async () => {
+    const admin = server().client.db('admin');
+    const unknown = admin.command({ configureFailPoint: 'noSuchPoint', mode: 'alwaysOn' });
+    await expect(unknown).rejects.toMatchObject({ code: 266, codeName: 'FailPointSetFailed' });
+    const odd = admin.command({ configureFailPoint: 'failCommand', mode: { sometimes: 1 } });
+    await expect(odd).rejects.toMatchObject({ code: 2 });
+  });
+
+  test('the name of any code of MongoDB', async () => {
+    const db = server().freshDb();
+    await failCommand({ failCommands: ['ping'], errorCode: 11600 });
+    await expect(db.command({ ping: 1 })).rejects.toMatchObject({ codeName: 'InterruptedAtShutdown' });
+  });
+
+  test('only the namespace that is named', async () => {
+    const db = server().freshDb();
+    await failCommand({ failCommands: ['count'], errorCode: 8000, namespace: `${db.databaseName}.a` }, 'alwaysOn');
+    expect(await db.command({ count: 'b' })).toMatchObject({ n: 0 });
+    await expect(db.command({ count: 'a' })).rejects.toMatchObject({ code: 8000 });
   });
 
   test('only clients of a name, and blocked for a time', async () => {

@@ -296,13 +296,6 @@ describe('the life of a transaction', () => {
     }
   });
 
-  test('a snapshot over several commands without a transaction is refused', async () => {
-    const session = server().client.startSession({ snapshot: true });
-    onTestFinished(() => session.endSession());
-    const read = server().freshDb().collection('c').findOne({}, { session });
-    await expect(read).rejects.toMatchObject({ code: 238 });
-  });
-
   test('an error ends it', async () => {
     const c = server().freshDb().collection<Account>('c');
     await c.insertOne({ _id: 1, balance: 1 });
@@ -311,6 +304,13 @@ describe('the life of a transaction', () => {
     await expect(c.insertOne({ _id: 1, balance: 2 }, { session })).rejects.toMatchObject({ code: 11000 });
     await expect(c.findOne({}, { session })).rejects.toMatchObject({ code: 251 });
     expect(await c.countDocuments()).toBe(1);
+  });
+
+  test('a collection that is there cannot be made in it', async () => {
+    const db = server().freshDb();
+    await db.createCollection('c');
+    const session = open();
+    await expect(db.createCollection('c', { session })).rejects.toMatchObject({ code: 48 });
   });
 
   test('collections and their indexes may be made in it', async () => {

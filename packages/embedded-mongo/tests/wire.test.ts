@@ -142,12 +142,6 @@ describe('commands that are not there', () => {
       238,
       'NotImplemented',
     ],
-    [
-      'expanded events of a change stream',
-      { aggregate: 'c', pipeline: [{ $changeStream: { showExpandedEvents: true } }], cursor: {}, $db: 'a' },
-      238,
-      'NotImplemented',
-    ],
     ['a hint without an index', { find: 'c', hint: 'none', $db: 'a' }, 2, 'BadValue'],
   ])('%s', async (_name, command, code, codeName) => {
     await rawCommand(server().mongo.port, { create: 'c', $db: 'a' });

@@ -1,7 +1,7 @@
-import { DateTime, Doc, Double, isNumeric, ObjectId, toDouble } from '../bson/values.ts';
+import { DateTime, Doc, Double, ObjectId } from '../bson/values.ts';
 import { ErrorCode, MongoError } from '../errors.ts';
-import { sessionOf } from '../server/retries.ts';
-import { type CommandContext, listField, ok } from './context.ts';
+import { SESSION_MINUTES } from '../server/sessions.ts';
+import { type CommandContext, ok } from './context.ts';
 
 /** The wire protocol version of MongoDB 8.0. */
 const MAX_WIRE_VERSION = 25;
@@ -34,7 +34,7 @@ export function hello(context: CommandContext): Doc {
     maxMessageSizeBytes: 48_000_000,
     maxWriteBatchSize: 100_000,
     localTime: new DateTime(now),
-    logicalSessionTimeoutMinutes: 30,
+    logicalSessionTimeoutMinutes: SESSION_MINUTES,
     connectionId,
     minWireVersion: 0,
     maxWireVersion: MAX_WIRE_VERSION,
@@ -97,58 +97,10 @@ export function connectionStatus(): Doc {
   return ok({ authInfo: Doc.of({ authenticatedUsers: [], authenticatedUserRoles: [] }) });
 }
 
-export function endSessions({ command, engine }: CommandContext): Doc {
-  for (const lsid of listField(command, command.keys[0] as string)) {
-    const session = sessionOf(Doc.of({ lsid }));
-    if (session === undefined) continue;
-    engine.transactions.abortOf(session);
-    engine.retries.forget(session);
-  }
-  return ok();
-}
-
-export function getParameter({ command }: CommandContext): Doc {
-  if (command.values[0] === '*') return ok({ featureCompatibilityVersion: Doc.of({ version: '8.0' }) });
-  if (command.has('featureCompatibilityVersion'))
-    return ok({ featureCompatibilityVersion: Doc.of({ version: '8.0' }) });
-  throw new MongoError(ErrorCode.InvalidOptions, 'no option found to get');
-}
-
-/** The parameters that can be set while running: those that tests of expiry need. */
-export function setParameter({ command, engine }: CommandContext): Doc {
-  const name = command.keys[1] ?? '';
-  const seconds = command.values[1];
-  const value = isNumeric(seconds) ? toDouble(seconds) : 0;
-  if (value > 0 && name === 'ttlMonitorSleepSecs') {
-    const was = engine.ttl.intervalMs / 1000;
-    engine.ttl.start(value * 1000);
-    return ok({ was });
-  }
-  if (value > 0 && name === 'transactionLifetimeLimitSeconds') {
-    const was = engine.transactions.lifetimeSeconds;
-    engine.transactions.lifetimeSeconds = value;
-    return ok({ was });
-  }
-  throw new MongoError(ErrorCode.InvalidOptions, `unrecognized parameter [${name}]`);
-}
-
 /** `commitTransaction` and `abortTransaction` without the number of a transaction. */
 export function outsideTransaction({ name, database }: CommandContext): never {
   if (database !== 'admin') {
     throw new MongoError(ErrorCode.Unauthorized, `${name} may only be run against the admin database.`);
   }
   throw new MongoError(ErrorCode.CommandFailed, `${name} must be run within a transaction`);
-}
-
-/** Ends the transactions of the sessions named, by their ids or by patterns; of all when none is named. */
-export function killAllSessions({ command, engine }: CommandContext): Doc {
-  const patterns = listField(command, command.keys[0] as string);
-  const sessions = patterns.flatMap((pattern) => {
-    const session = pattern instanceof Doc ? sessionOf(pattern) : undefined;
-    return session === undefined ? [] : [session];
-  });
-  // There is no authentication, so that a pattern of users means everybody.
-  if (sessions.length === 0) engine.transactions.abortAll();
-  for (const session of sessions) engine.transactions.abortOf(session);
-  return ok();
 }

@@ -72,7 +72,7 @@ function outWriter(context: CommandContext, specification: Value): Writer {
     try {
       for (const { spec } of before?.indexes.slice(1) ?? []) {
         made.buildIndex(spec);
-        store.recorder.createIndex(made.id, spec);
+        store.recorder.createIndex(made, spec);
       }
       const slice = new Slice();
       yield* each(stream, (doc) => {
@@ -80,8 +80,7 @@ function outWriter(context: CommandContext, specification: Value): Writer {
         return slice.expired() ? pause() : undefined;
       });
       yield* patiently(() => {
-        const replaced = writable(store, namespace);
-        if (replaced !== undefined) store.drop(replaced);
+        writable(store, namespace);
         store.rename(made, namespace);
       });
     } catch (error) {

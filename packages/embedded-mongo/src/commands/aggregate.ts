@@ -92,12 +92,13 @@ export function* aggregate(context: CommandContext): Running {
   if (typeof collection !== 'string') checkSourceless(pipeline);
   const scope = commandScope(command, engine.store.get(namespace));
   const writes = endsInWrite(command);
+  if (writes) checkWritingConcern(command);
   const writer = writes ? writerOf(context, pipeline.at(-1) as Value, scope) : undefined;
   const stages = writes ? pipeline.slice(0, -1) : pipeline;
   const { stream } = openPipeline(context, namespace, stages, scope, hintOf(command));
   if (writer !== undefined) {
     yield* writer(stream);
-    return yield* cursorReply(context, namespace, new ListStream([]), 0);
+    return yield* cursorReply(context, namespace, new ListStream([]), DEFAULT_BATCH);
   }
   const batchSize = cursor === undefined ? DEFAULT_BATCH : (numberField(cursor, 'batchSize') ?? DEFAULT_BATCH);
   return yield* cursorReply(context, namespace, stream, batchSize);
@@ -110,11 +111,23 @@ export function endsInWrite(command: Doc): boolean {
   return last instanceof Doc && isWriting(last.keys[0]);
 }
 
+/** Manual: reference/operator/aggregation/out, "Read Concern". */
+function checkWritingConcern(command: Doc): void {
+  const concern = docField(command, 'readConcern');
+  if (concern?.get('level') !== 'linearizable') return;
+  throw new MongoError(
+    ErrorCode.InvalidOptions,
+    "$out and $merge cannot be used with a 'linearizable' read concern level",
+  );
+}
+
+const SOURCES_WITHOUT_COLLECTION = new Set(['$currentOp', '$documents', '$listLocalSessions']);
+
 /** `{aggregate: 1}` has no collection to read from. */
 function checkSourceless(pipeline: readonly Value[]): void {
   const [first] = pipeline;
   const name = first instanceof Doc ? first.keys[0] : undefined;
-  if (name === '$documents') return;
+  if (name !== undefined && SOURCES_WITHOUT_COLLECTION.has(name)) return;
   throw new MongoError(
     ErrorCode.InvalidNamespace,
     `{aggregate: 1} is not valid for '${name ?? 'an empty pipeline'}'; a collection is required.`,

@@ -80,8 +80,8 @@ export function create(context: CommandContext): Doc {
   }
   options = collectionKindOptions(options);
   const existing = context.engine.store.get(namespace);
-  // Creating what is there already, in the same way, changes nothing.
-  if (existing !== undefined && equals(existing.options, options)) return ok();
+  // Creating what is there already, in the same way, changes nothing; in a transaction it is an error.
+  if (existing !== undefined && !context.command.has('autocommit') && equals(existing.options, options)) return ok();
   checkView(options);
   const collection = context.engine.store.create(namespace, options);
   indexSeries(collection, context.engine.store.recorder);
@@ -94,7 +94,7 @@ function indexSeries(collection: Collection, recorder: Recorder): void {
   if (timeField === undefined || metaField === undefined) return;
   const spec = parseIndexSpec(Doc.of({ key: new Doc([metaField, timeField], [1, 1]) }));
   collection.buildIndex(spec);
-  recorder.createIndex(collection.id, spec);
+  recorder.createIndex(collection, spec);
 }
 
 /** Manual: reference/method/db.createView. The pipeline is parsed once to find what is wrong with it. */
@@ -151,7 +151,6 @@ export function renameCollection(context: CommandContext): Doc {
   if (target !== undefined) {
     if (context.command.get('dropTarget') !== true)
       throw new MongoError(ErrorCode.NamespaceExists, 'target namespace exists');
-    store.drop(target);
   }
   store.rename(collection, to);
   return ok();
@@ -179,9 +178,10 @@ export function collMod(context: CommandContext): Doc {
     else throw new MongoError(40415, `BSON field 'collMod.${key}' is an unknown field.`);
   }
   checkView(options);
-  if (options !== collection.options) {
+  if (options !== collection.options || !command.has('index')) {
+    const before = { namespace, options: collection.options };
     collection.setOptions(options);
-    engine.store.recorder.alterCollection(collection);
+    engine.store.recorder.alterCollection(collection, before);
   }
   return ok(reply);
 }

@@ -85,15 +85,6 @@ export function whatsMyUri({ connectionId }: CommandContext): Doc {
   return ok({ you: `127.0.0.1:${connectionId}` });
 }
 
-/** Commands run one after the other: when this one looks, there is no other. */
-export function currentOp(): Doc {
-  return ok({ inprog: [] });
-}
-
-export function killOp(): Doc {
-  return ok({ info: 'attempting to kill op' });
-}
-
 /** An acknowledged write needs no more: `w: 'majority'` and `j: true` wait for the disk. */
 export function fsync(): Doc {
   return ok({ numFiles: 1 });

@@ -101,6 +101,8 @@ export function* getMore(context: CommandContext): Running {
       "BSON field 'getMore.getMore' is the wrong type, expected type 'long'",
     );
   const namespace = `${database}.${String(command.get('collection'))}`;
+  const failing = engine.failPoints.ofGetMore();
+  if (failing !== undefined) throw engine.cursors.failed(id, failing);
   const size = numberField(command, 'batchSize') ?? 0;
   if (command.has('maxTimeMS') && !engine.cursors.mayWait(id)) {
     throw badValue('cannot set maxTimeMS on getMore command for a non-awaitData cursor');

@@ -91,7 +91,7 @@ export function* createIndexes(context: CommandContext): Running {
     if (collection.records.size < SMALL) collection.buildIndex(spec);
     else yield* collection.buildIndexInSlices(spec);
     if (collection.dropped) break;
-    store.recorder.createIndex(collection.id, spec);
+    store.recorder.createIndex(collection, spec);
   }
   const numIndexesAfter = collection.listedIndexes.length;
   return ok({
@@ -136,7 +136,7 @@ export function dropIndexes(context: CommandContext): Doc {
   }
   for (const index of doomed) {
     collection.indexes = collection.indexes.filter((other) => other !== index);
-    store.recorder.dropIndex(collection.id, index.spec.name);
+    store.recorder.dropIndex(collection, index.spec);
   }
   return ok({ nIndexesWas });
 }
@@ -177,7 +177,6 @@ export function setExpiry(collection: Collection, change: Value, recorder: Recor
     document = hidden === true ? document.with('hidden', true) : document.without('hidden');
   }
   index.spec = parseIndexSpec(document);
-  recorder.dropIndex(collection.id, index.spec.name);
-  recorder.createIndex(collection.id, index.spec);
+  recorder.alterIndex(collection, index.spec, change);
   return reply;
 }

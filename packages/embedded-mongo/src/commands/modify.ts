@@ -83,7 +83,9 @@ export function updateOne(
   const details = { position: -1 };
   if (update.positional) matcher.matches(before, details);
   const after = update.apply(before, details.position, false);
-  if (after !== before) collection.replace(recordId, before, after, validate, update.replaces);
+  if (after !== before) {
+    collection.replace(recordId, before, after, validate, update.replaces, update.describe);
+  }
   return after;
 }
 

@@ -3,14 +3,10 @@ import {
   buildInfo,
   configureFailPoint,
   connectionStatus,
-  endSessions,
-  getParameter,
   hello,
-  killAllSessions,
   outsideTransaction,
   ping,
   serverStatus,
-  setParameter,
 } from './admin.ts';
 import { aggregate, endsInWrite } from './aggregate.ts';
 import { bulkWrite } from './bulk-write.ts';
@@ -18,13 +14,12 @@ import { cloneCollectionAsCapped, convertToCapped } from './capped.ts';
 import { collMod, create, drop, dropDatabase, renameCollection } from './catalog.ts';
 import type { Handler } from './context.ts';
 import { count, distinct } from './count-distinct.ts';
+import { currentOp, killOp } from './current-op.ts';
 import {
-  currentOp,
   fsync,
   getCmdLineOpts,
   getLog,
   hostInfo,
-  killOp,
   replSetGetStatus,
   validate,
   whatsMyUri,
@@ -35,6 +30,15 @@ import { find, getMore, killCursors } from './find.ts';
 import { findAndModify } from './find-and-modify.ts';
 import { createIndexes, dropIndexes, listIndexes } from './indexes.ts';
 import { listCollections, listDatabases } from './listings.ts';
+import { getParameter, setParameter } from './parameters.ts';
+import {
+  endSessions,
+  killAllSessions,
+  killAllSessionsByPattern,
+  killSessions,
+  refreshSessions,
+  startSession,
+} from './sessions.ts';
 import { collStats, dbStats } from './statistics.ts';
 import { insert, remove, update } from './write.ts';
 
@@ -54,6 +58,10 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map(
     isMaster: reads(hello),
     ismaster: reads(hello),
     ping: reads(ping),
+    // The commands by which drivers test the parameters of the stable API.
+    testDeprecation: reads(ping),
+    testVersion2: reads(ping),
+    testVersions1And2: reads(ping),
     configureFailPoint: reads(configureFailPoint),
     validate: reads(validate),
     getCmdLineOpts: reads(getCmdLineOpts),
@@ -70,10 +78,11 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map(
     connectionStatus: reads(connectionStatus),
     getParameter: reads(getParameter),
     endSessions: reads(endSessions),
-    refreshSessions: reads(ping),
-    killSessions: reads(endSessions),
+    startSession: reads(startSession),
+    refreshSessions: reads(refreshSessions),
+    killSessions: reads(killSessions),
     killAllSessions: reads(killAllSessions),
-    killAllSessionsByPattern: reads(killAllSessions),
+    killAllSessionsByPattern: reads(killAllSessionsByPattern),
     insert: writes(insert),
     update: writes(update),
     delete: writes(remove),

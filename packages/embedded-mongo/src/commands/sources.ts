@@ -3,6 +3,7 @@ import { ErrorCode, MongoError } from '../errors.ts';
 import { compileExpression } from '../expression/compile.ts';
 import type { Scope } from '../expression/scope.ts';
 import type { CommandContext } from './context.ts';
+import { serverSource, sessionsOf } from './server-sources.ts';
 import { scaleOf, statisticsOf } from './statistics.ts';
 
 /** The documents that a first stage brings of its own, or `undefined` when the pipeline reads its collection. */
@@ -17,6 +18,11 @@ export function ownSource(
   switch (first.keys[0]) {
     case '$documents':
       return documents(namespace, operand, scope);
+    case '$currentOp':
+    case '$listLocalSessions':
+      return serverSource(context, namespace, first.keys[0], operand);
+    case '$listSessions':
+      return namespace === 'config.system.sessions' ? sessionsOf(context, operand, '$listSessions') : undefined;
     case '$collStats':
       return [collectionStatistics(context, namespace, operand)];
     case '$indexStats':

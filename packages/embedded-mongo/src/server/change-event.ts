@@ -1,14 +1,18 @@
-import { identical } from '../bson/identical.ts';
 import { DateTime, Doc, Timestamp, type Value } from '../bson/values.ts';
 import { ErrorCode, MongoError } from '../errors.ts';
 import type { Store } from '../storage/database.ts';
+import { differences } from '../storage/field-changes.ts';
 import type { ChangeEvent } from '../storage/history.ts';
+import type { FieldChanges } from '../storage/recorder.ts';
 import type { Render } from './change-stream.ts';
+import { sessionId } from './sessions.ts';
 
 /** How much of the documents events show (manual: changeStreams, "Lookup Full Document for Update Operations"). */
 export interface EventOptions {
   readonly fullDocument: string;
   readonly before: string;
+  /** Also what happens to collections and indexes, and more about each event. */
+  readonly showExpandedEvents: boolean;
 }
 
 /** Makes the documents that a client sees of events (manual: reference/change-events). */
@@ -17,19 +21,34 @@ export function eventRenderer(store: Store, options: EventOptions): Render {
     const { kind, seconds, increment, wallMs, namespace, after, before, to } = event;
     const changed = after ?? before;
     const isDocument = changed !== undefined && kind !== 'invalidate';
+    const expanded = options.showExpandedEvents && kind !== 'invalidate';
+    const changes =
+      kind === 'update' && before !== undefined && after !== undefined
+        ? (event.describe ?? differences)(before, after)
+        : undefined;
     return Doc.of({
       _id: token,
       operationType: kind,
       clusterTime: new Timestamp(seconds, increment),
+      collectionUUID: expanded ? event.uuid : undefined,
       wallTime: new DateTime(wallMs),
+      ...(kind === 'invalidate' ? {} : nameOf(event)),
       fullDocument: isDocument ? fullDocument(store, event, options.fullDocument) : undefined,
       ns: kind === 'invalidate' ? undefined : namespaceDoc(namespace),
       to: kind === 'rename' && to !== undefined ? namespaceDoc(to) : undefined,
       documentKey: isDocument ? Doc.of({ _id: changed.get('_id') ?? null }) : undefined,
-      updateDescription: kind === 'update' ? updateDescription(before as Doc, after as Doc) : undefined,
+      operationDescription: expanded ? operationDescription(event) : undefined,
+      stateBeforeChange: expanded ? event.stateBefore : undefined,
+      updateDescription: changes === undefined ? undefined : updateDescription(changes, expanded),
       fullDocumentBeforeChange: isDocument && kind !== 'insert' ? imageBefore(event, options.before) : undefined,
     });
   };
+}
+
+/** Events of a transaction name it. */
+function nameOf({ transaction }: ChangeEvent): Record<string, Value> {
+  if (transaction === undefined) return {};
+  return { lsid: sessionId(transaction.session), txnNumber: transaction.number };
 }
 
 function namespaceDoc(namespace: string): Doc {
@@ -70,35 +89,33 @@ function lookup(store: Store, namespace: string, id: Value): Doc | null {
 }
 
 /** Manual: reference/change-events/update: which fields changed, with their paths. */
-export function updateDescription(before: Doc, after: Doc): Doc {
-  const updated: [string, Value][] = [];
-  const removed: string[] = [];
-  const truncated: Doc[] = [];
-  compareDocs(before, after, '');
+function updateDescription(changes: FieldChanges, expanded: boolean): Doc {
+  const { updated, removed, truncated } = changes;
+  const paths = [...updated.map(([path]) => path), ...removed, ...truncated.map(({ path }) => path)];
+  const ambiguous = paths.filter((path) => path.some(isAmbiguous));
   return Doc.of({
     updatedFields: new Doc(
-      updated.map(([path]) => path),
+      updated.map(([path]) => path.join('.')),
       updated.map(([, value]) => value),
     ),
-    removedFields: removed,
-    truncatedArrays: truncated,
+    removedFields: removed.map((path) => path.join('.')),
+    truncatedArrays: truncated.map(({ path, newSize }) => Doc.of({ field: path.join('.'), newSize })),
+    disambiguatedPaths: expanded
+      ? new Doc(
+          ambiguous.map((path) => path.join('.')),
+          ambiguous.map((path) => [...path]),
+        )
+      : undefined,
   });
+}
 
-  function compareDocs(old: Doc, now: Doc, prefix: string): void {
-    for (const key of old.keys) if (!now.has(key)) removed.push(prefix + key);
-    for (const [key, value] of now.entries()) compareValues(old.get(key), value, prefix + key);
-  }
+/** The name of a field that looks like a position or like a path. */
+function isAmbiguous(part: string | number): boolean {
+  return typeof part === 'string' && (part.includes('.') || /^\d+$/.test(part));
+}
 
-  function compareValues(old: Value | undefined, now: Value, path: string): void {
-    if (old !== undefined && identical(old, now)) return;
-    if (old instanceof Doc && now instanceof Doc) compareDocs(old, now, `${path}.`);
-    else if (Array.isArray(old) && Array.isArray(now) && old.length > 0 && now.length > 0)
-      compareArrays(old, now, path);
-    else updated.push([path, now]);
-  }
-
-  function compareArrays(old: Value[], now: Value[], path: string): void {
-    if (now.length < old.length) truncated.push(Doc.of({ field: path, newSize: now.length }));
-    for (const [at, value] of now.entries()) compareValues(old[at], value, `${path}.${at}`);
-  }
+/** What was done to a collection or an index, for streams with `showExpandedEvents`. */
+function operationDescription({ kind, description, to }: ChangeEvent): Doc | undefined {
+  if (kind !== 'rename' || to === undefined) return description;
+  return Doc.of({ to: namespaceDoc(to), ...Object.fromEntries((description ?? Doc.EMPTY).entries()) });
 }

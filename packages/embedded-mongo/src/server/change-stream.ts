@@ -9,7 +9,10 @@ export interface Watched {
   readonly scope: 'collection' | 'database' | 'cluster';
   /** The name of the collection or of the database. */
   readonly name: string;
+  readonly showExpandedEvents: boolean;
 }
+
+const EXPANDED = new Set(['create', 'createIndexes', 'dropIndexes', 'modify']);
 
 export type Render = (event: ChangeEvent, token: Doc) => Doc;
 
@@ -62,7 +65,8 @@ export class ChangeStream implements Stream {
   }
 
   private concerns({ kind, namespace, to }: ChangeEvent): boolean {
-    const { scope, name } = this.watched;
+    const { scope, name, showExpandedEvents } = this.watched;
+    if (!showExpandedEvents && EXPANDED.has(kind)) return false;
     if (scope === 'cluster') return true;
     if (scope === 'database') return kind === 'dropDatabase' ? namespace === name : namespace.startsWith(`${name}.`);
     return namespace === name || to === name;

@@ -3,6 +3,8 @@ import { Doc } from '../bson/values.ts';
 import { type Pause, pull } from '../commands/context.ts';
 import { ErrorCode, MongoError } from '../errors.ts';
 import type { Stream } from '../plan/stream.ts';
+import { DeferredErrorStream } from './deferred-error.ts';
+import { changeStreamLabels } from './error-labels.ts';
 
 /** MongoDB closes cursors that were idle for ten minutes. */
 const IDLE_MS = 10 * 60_000;
@@ -82,7 +84,7 @@ export class Cursors {
     const cursor: Cursor = {
       id,
       namespace,
-      stream,
+      stream: new DeferredErrorStream(stream),
       noTimeout: false,
       held: undefined,
       lastUsed: 0,
@@ -150,10 +152,17 @@ export class Cursors {
   private *read(cursor: Cursor, batchSize: number): Generator<undefined, { docs: Doc[]; done: boolean }> {
     const held = cursor.held === undefined ? [] : [cursor.held];
     cursor.held = undefined;
+    const { stream } = cursor;
+    if (stream instanceof DeferredErrorStream) stream.startBatch();
     const sizes = (doc: Doc): number => encodeDocument(doc).length;
-    const { docs, done, overflow } = yield* pull(cursor.stream, batchSize - held.length, sizes, MAX_BATCH_BYTES);
+    const { docs, done, overflow } = yield* pull(stream, batchSize - held.length, sizes, MAX_BATCH_BYTES);
     cursor.held = overflow;
-    return { docs: [...held, ...docs], done };
+    const failed = stream instanceof DeferredErrorStream && stream.hasFailed;
+    return { docs: [...held, ...docs], done: done && !failed };
+  }
+
+  has(id: bigint): boolean {
+    return this.open.has(id);
   }
 
   /** Whether a `getMore` may say how long to wait. */
@@ -167,6 +176,13 @@ export class Cursors {
     const known = this.open.delete(id);
     cursor?.wake?.();
     return known;
+  }
+
+  /** The error of a `getMore` that fails for a reason outside of it: the cursor is gone. */
+  failed(id: bigint, code: number): MongoError {
+    const labels = this.open.get(id)?.followed === undefined ? [] : changeStreamLabels(code);
+    this.kill(id);
+    return new MongoError(code, "Hit the 'failGetMoreAfterCursorCheckout' failpoint", {}, labels);
   }
 
   private sweep(): void {

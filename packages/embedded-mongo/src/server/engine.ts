@@ -1,18 +1,23 @@
-import { Doc, isNumeric, toDouble } from '../bson/values.ts';
-import type { CommandContext, Handler, Pause, Running } from '../commands/context.ts';
+import { Doc, type Timestamp } from '../bson/values.ts';
+import type { CommandContext, Handler } from '../commands/context.ts';
 import { commands } from '../commands/registry.ts';
 import { ErrorCode, MongoError, toMongoError } from '../errors.ts';
-import { Blocked } from '../storage/claims.ts';
 import { Store } from '../storage/database.ts';
 import { History } from '../storage/history.ts';
 import type { Journal } from '../storage/journal.ts';
 import type { RetryEntry } from '../storage/operations.ts';
+import { checkApiVersion } from './api-version.ts';
 import { Clock } from './clock.ts';
 import { Cursors } from './cursors.ts';
 import { FailPoints, type Failure } from './fail-points.ts';
+import { checkSnapshotCommand, readConcernOf } from './read-concern.ts';
 import { Retries, retryKeyOf } from './retries.ts';
+import { Runner, timeIsOver } from './runner.ts';
+import { Sessions } from './sessions.ts';
+import { Snapshots } from './snapshots.ts';
 import { Transactions } from './transactions.ts';
 import { TtlMonitor } from './ttl.ts';
+import { checkWriteConcern, unsatisfiedConcern, wantsSync } from './write-concern.ts';
 
 /** Instead of a reply: the connection is closed without one. */
 export const HANG_UP = new Doc([], []);
@@ -29,8 +34,13 @@ export class Engine {
   readonly retries = new Retries();
   readonly transactions = new Transactions(this);
   readonly ttl = new TtlMonitor(this);
+  readonly sessions = new Sessions();
+  readonly snapshots = new Snapshots(this);
+  readonly runner = new Runner(() => this.store.recorder.commit());
   readonly startedAt = Date.now();
   readonly version = '8.0.0';
+  /** The parameter `requireApiVersion`. */
+  requiresApiVersion = false;
   readonly replicaSet: string;
   host = '127.0.0.1';
   port = 0;
@@ -40,6 +50,11 @@ export class Engine {
   constructor(replicaSet: string) {
     this.replicaSet = replicaSet;
     this.store.recorder = this.history;
+    this.sessions.isOpen = (cursor) => this.cursors.has(cursor);
+    this.sessions.onEnd = (session, cursors) => {
+      this.transactions.abortOf(session);
+      for (const cursor of cursors) this.cursors.kill(cursor);
+    };
   }
 
   get isDurable(): boolean {
@@ -66,8 +81,9 @@ export class Engine {
   /** Runs a command to its reply. It answers without a promise when nothing has to be waited for. */
   execute(command: Doc, connectionId: number): Doc | Promise<Doc> {
     if (this.failPoints.isSet) {
-      const failure = this.failPoints.hit(command, this.appNames.get(connectionId));
+      const failure = this.failPoints.ofCommand(command, this.appNames.get(connectionId));
       if (failure !== undefined) return this.failing(failure, command, connectionId);
+      if (this.failPoints.timesOut(command)) return timeIsOver().toReply();
     }
     return this.executeNow(command, connectionId);
   }
@@ -77,7 +93,10 @@ export class Engine {
     const { blockMs, closeConnection, error, writeConcernError, labels } = failure;
     if (blockMs > 0) await new Promise((resolve) => setTimeout(resolve, blockMs).unref());
     if (closeConnection) return HANG_UP;
-    if (error !== undefined) return error.toReply();
+    if (error !== undefined) {
+      this.transactions.abortFailed(command);
+      return error.toReply();
+    }
     const reply = await this.executeNow(command, connectionId);
     if (writeConcernError === undefined) return reply;
     const failed = reply.with('writeConcernError', writeConcernError);
@@ -99,8 +118,13 @@ export class Engine {
     const entry = commands.get(name);
     if (entry === undefined) throw new MongoError(ErrorCode.CommandNotFound, `no such command: '${name}'`);
     const context: CommandContext = { engine: this, command, name, database, connectionId };
+    checkApiVersion(name, command, this.requiresApiVersion);
+    this.sessions.use(command);
+    checkWriteConcern(command);
     if (command.has('autocommit')) return this.dispatchInTransaction(entry.run, context);
-    refuseSnapshot(command);
+    const { snapshot, atClusterTime } = readConcernOf(command);
+    // A cursor reads on in the moment that it was opened at; drivers repeat the level.
+    if (snapshot && name !== 'getMore') return this.dispatchAtSnapshot(entry.run, context, atClusterTime);
     if (name === 'getMore') this.transactions.checkCursor(command);
     const writes = entry.writes(command);
     const retry = writes ? retryKeyOf(command) : undefined;
@@ -112,20 +136,42 @@ export class Engine {
       if (repeated !== undefined) return this.acknowledged(command, repeated);
       this.transactions.beforeWrite(retry);
     }
+    const failure = retry === undefined ? undefined : this.failPoints.ofRetryableWrite(command);
+    if (failure?.error !== undefined) return failure.closeConnection ? HANG_UP : failure.error.toReply();
     const finish = (reply: Doc): Doc | Promise<Doc> => {
+      if (name !== 'getMore') this.sessions.noteCursor(command, reply);
       if (!writes) return reply;
       if (retry !== undefined) this.retries.remember(retry, reply);
       this.store.recorder.commit(retry === undefined ? undefined : { ...retry, reply });
-      return this.acknowledged(command, reply);
+      return failure?.closeConnection === true ? HANG_UP : this.acknowledged(command, reply);
     };
     // What was changed before an error stays changed, and has to be in the journal like everything else.
     const fail = (error: unknown): Doc | Promise<Doc> => {
       if (writes) this.store.recorder.commit();
       return toMongoError(error).toReply();
     };
-    const reply = this.run(entry.run, context, finish, fail);
+    const reply = this.runner.run(entry.run, context, finish, fail);
     if (retry !== undefined && reply instanceof Promise) this.retries.started(retry, reply);
     return reply;
+  }
+
+  /** Reads one moment, which its reply names, so that further reads can ask for the same (manual: reference/read-concern-snapshot). */
+  private dispatchAtSnapshot(
+    handler: Handler,
+    context: CommandContext,
+    atClusterTime: Timestamp | undefined,
+  ): Doc | Promise<Doc> {
+    checkSnapshotCommand(context.name);
+    const { view, time } = this.snapshots.at(atClusterTime);
+    const finish = (reply: Doc): Doc => {
+      this.sessions.noteCursor(context.command, reply);
+      const cursor = reply.get('cursor');
+      return cursor instanceof Doc
+        ? reply.with('cursor', cursor.with('atClusterTime', time))
+        : reply.with('atClusterTime', time);
+    };
+    const fail = (error: unknown): Doc => toMongoError(error).toReply();
+    return this.runner.run(handler, { ...context, engine: this.through(view) }, finish, fail);
   }
 
   /** Specification: transactions/transactions.md, "Constructing the first command within a transaction". */
@@ -152,66 +198,13 @@ export class Engine {
       this.transactions.abort(transaction);
       return toMongoError(error).toReply();
     };
-    return this.run(handler, { ...context, engine: transaction.engine }, finish, fail);
-  }
-
-  private run(
-    handler: Handler,
-    context: CommandContext,
-    finish: (reply: Doc) => Doc | Promise<Doc>,
-    fail: (error: unknown) => Doc | Promise<Doc>,
-  ): Doc | Promise<Doc> {
-    try {
-      const result = handler(context);
-      if (result instanceof Doc) return finish(result);
-      const step = result.next();
-      if (step.done === true) return finish(step.value);
-      return this.continueLater(result, step.value, deadlineOf(context.command), finish, fail);
-    } catch (error) {
-      if (!(error instanceof Blocked)) return fail(error);
-      // A change of a collection that an open transaction has used: nothing of it has been done.
-      return this.within(error.holder.ended, deadlineOf(context.command)).then(
-        () => this.run(handler, context, finish, fail),
-        fail,
-      );
-    }
-  }
-
-  /** Gives the event loop a turn, or waits for what the command waits for, before each further slice. */
-  private async continueLater(
-    running: Running,
-    first: Pause,
-    deadline: number,
-    finish: (reply: Doc) => Doc | Promise<Doc>,
-    fail: (error: unknown) => Doc | Promise<Doc>,
-  ): Promise<Doc> {
-    try {
-      for (let pause = first; ; ) {
-        // What this slice changed belongs to one commit; the next slice begins another.
-        this.store.recorder.commit();
-        if (pause === undefined) await new Promise<void>((resume) => setImmediate(resume));
-        else await this.within(pause, deadline);
-        if (performance.now() > deadline) throw timeIsOver();
-        const step = running.next();
-        if (step.done === true) return finish(step.value);
-        pause = step.value;
-      }
-    } catch (error) {
-      return fail(error);
-    }
-  }
-
-  /** Waits for the promise, but no longer than the command may take. */
-  private within(promise: Promise<void>, deadline: number): Promise<void> {
-    if (deadline === Number.POSITIVE_INFINITY) return promise;
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(timeIsOver()), Math.max(0, deadline - performance.now()));
-      promise.then(resolve, reject).finally(() => clearTimeout(timer));
-    });
+    return this.runner.run(handler, { ...context, engine: transaction.engine }, finish, fail);
   }
 
   /** A write is answered only when the journal has it, on disk if the client asks for that. */
-  private acknowledged(command: Doc, reply: Doc): Doc | Promise<Doc> {
+  private acknowledged(command: Doc, done: Doc): Doc | Promise<Doc> {
+    const failed = unsatisfiedConcern(command);
+    const reply = failed === undefined ? done : done.with('writeConcernError', failed);
     if (this.journal === undefined) return reply;
     return this.journal.flushed(wantsSync(command)).then(() => reply);
   }
@@ -227,32 +220,4 @@ export class Engine {
     this.cursors.close();
     await this.journal?.close();
   }
-}
-
-/** Several commands that read one past moment: what sessions with `snapshot: true` ask for. */
-function refuseSnapshot(command: Doc): void {
-  const concern = command.get('readConcern');
-  if (!(concern instanceof Doc) || concern.get('level') !== 'snapshot') return;
-  throw new MongoError(ErrorCode.NotImplemented, 'readConcern snapshot is supported in transactions only');
-}
-
-function timeIsOver(): MongoError {
-  return new MongoError(ErrorCode.MaxTimeMSExpired, 'operation exceeded time limit');
-}
-
-/** `maxTimeMS` counts from the start of the command; it is looked at whenever the command lets others run. */
-function deadlineOf(command: Doc): number {
-  // There it says how long to wait for more.
-  if (command.keys[0] === 'getMore') return Number.POSITIVE_INFINITY;
-  const limit = command.get('maxTimeMS');
-  const ms = isNumeric(limit) ? toDouble(limit) : 0;
-  return ms > 0 ? performance.now() + ms : Number.POSITIVE_INFINITY;
-}
-
-/** `w: 'majority'` and `j: true` promise that the write survives a loss of power. */
-function wantsSync(command: Doc): boolean {
-  const concern = command.get('writeConcern');
-  if (!(concern instanceof Doc)) return false;
-  const w = concern.get('w');
-  return concern.get('j') === true || w === 'majority' || (isNumeric(w) && toDouble(w) > 1);
 }

@@ -1,9 +1,7 @@
-import { Doc, isNumeric, toDouble, type Value } from '../bson/values.ts';
-import { badValue, MongoError, TRANSIENT } from '../errors.ts';
-
-/** Errors after which a driver sends a command again (specification: retryable-writes, "RetryableError"). */
-const RETRYABLE = new Set([6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436]);
-const TRANSIENT_CODES = new Set([24, 112, 246, 251, 267]);
+import { Doc, isNumeric } from '../bson/values.ts';
+import { ErrorCode, MongoError } from '../errors.ts';
+import { labelsOf } from './error-labels.ts';
+import { count, FailPoint } from './fail-point.ts';
 
 /** What a command that meets the fail point gets. */
 export interface Failure {
@@ -14,48 +12,89 @@ export interface Failure {
   readonly labels: string[];
 }
 
-/** The driver specification's test tool `failCommand`: commands fail as if the network or the server had. */
+const NAMES = [
+  'failCommand',
+  'failGetMoreAfterCursorCheckout',
+  'maxTimeAlwaysTimeOut',
+  'onPrimaryTransactionalWrite',
+] as const;
+type Name = (typeof NAMES)[number];
+
+/** The test tools of the drivers' specifications: commands fail as if the network or the server had. */
 export class FailPoints {
-  private data: Doc | undefined;
-  private times = 0;
-  private skip = 0;
+  private readonly set = new Map<Name, FailPoint>();
 
   get isSet(): boolean {
-    return this.data !== undefined;
+    return this.set.size > 0;
   }
 
   configure(command: Doc): void {
-    const name = command.values[0];
-    if (name !== 'failCommand') throw badValue(`failpoint ${String(name)} not found; this server knows failCommand`);
-    const mode = command.get('mode');
-    this.data = undefined;
-    if (mode === 'off') return;
-    const limit = mode instanceof Doc ? mode : Doc.EMPTY;
-    if (mode !== 'alwaysOn' && !limit.has('times') && !limit.has('skip')) {
-      throw badValue("mode has to be 'alwaysOn', 'off', {times: n} or {skip: n}");
+    const given = command.values[0];
+    const name = NAMES.find((known) => known === given);
+    if (name === undefined) {
+      throw new MongoError(ErrorCode.FailPointSetFailed, `failpoint not found: ${String(given)}`);
     }
-    this.times = limit.has('times') ? count(limit.get('times')) : Number.POSITIVE_INFINITY;
-    this.skip = count(limit.get('skip'));
-    const data = command.get('data');
-    if (this.times > 0) this.data = data instanceof Doc ? data : Doc.EMPTY;
+    const mode = command.get('mode');
+    const point = mode === 'off' ? undefined : new FailPoint(mode, command.get('data'));
+    if (point === undefined || point.isSpent) this.set.delete(name);
+    else this.set.set(name, point);
   }
 
-  /** Counts a command that the fail point is meant for. */
-  hit(command: Doc, appName: string | undefined): Failure | undefined {
-    const { data } = this;
-    const name = command.keys[0] ?? '';
-    if (data === undefined || name === 'configureFailPoint') return undefined;
-    const names = data.get('failCommands');
-    if (!Array.isArray(names) || !names.includes(name)) return undefined;
-    if (data.has('appName') && data.get('appName') !== appName) return undefined;
-    if (this.skip > 0) {
-      this.skip -= 1;
+  private meet(name: Name, times = 1): Doc | undefined {
+    const point = this.set.get(name);
+    if (point?.hit(times) !== true) return undefined;
+    if (point.isSpent) this.set.delete(name);
+    return point.data;
+  }
+
+  /** `failCommand`: before the command does anything, or, for an error of its write concern, after it. */
+  ofCommand(command: Doc, appName: string | undefined): Failure | undefined {
+    const data = this.set.get('failCommand')?.data;
+    if (data === undefined || command.keys[0] === 'configureFailPoint' || !isMeant(data, command, appName)) {
       return undefined;
     }
-    this.times -= 1;
-    if (this.times <= 0) this.data = undefined;
-    return failureOf(data, command);
+    return this.meet('failCommand') === undefined ? undefined : failureOf(data, command);
   }
+
+  /** `maxTimeAlwaysTimeOut`: a command that may take only so long has taken longer. */
+  timesOut(command: Doc): boolean {
+    return count(command.get('maxTimeMS')) > 0 && this.meet('maxTimeAlwaysTimeOut') !== undefined;
+  }
+
+  /** `failGetMoreAfterCursorCheckout`: the code of an error after which the cursor is gone. */
+  ofGetMore(): number | undefined {
+    const data = this.meet('failGetMoreAfterCursorCheckout');
+    if (data === undefined) return undefined;
+    return isNumeric(data.get('errorCode')) ? count(data.get('errorCode')) : ErrorCode.InternalError;
+  }
+
+  /** `onPrimaryTransactionalWrite`: a retryable write fails before it is done, or loses its connection after it. */
+  ofRetryableWrite(command: Doc): { closeConnection: boolean; error: MongoError | undefined } | undefined {
+    const data = this.meet('onPrimaryTransactionalWrite', statementsOf(command));
+    if (data === undefined) return undefined;
+    const code = data.get('failBeforeCommitExceptionCode');
+    return {
+      closeConnection: data.get('closeConnection') !== false,
+      error: isNumeric(code)
+        ? new MongoError(count(code), 'Failing write for onPrimaryTransactionalWrite failpoint')
+        : undefined,
+    };
+  }
+}
+
+/** A list of documents to insert is one write; updates and deletes are one each. */
+function statementsOf(command: Doc): number {
+  const statements = command.get('updates') ?? command.get('deletes') ?? command.get('ops');
+  return Array.isArray(statements) ? statements.length : 1;
+}
+
+function isMeant(data: Doc, command: Doc, appName: string | undefined): boolean {
+  const name = command.keys[0] ?? '';
+  const names = data.get('failCommands');
+  if (!Array.isArray(names) || !names.includes(name)) return false;
+  if (data.has('appName') && data.get('appName') !== appName) return false;
+  const collection = name === 'getMore' ? command.get('collection') : command.values[0];
+  return !data.has('namespace') || data.get('namespace') === `${String(command.get('$db'))}.${String(collection)}`;
 }
 
 function failureOf(data: Doc, command: Doc): Failure {
@@ -63,30 +102,16 @@ function failureOf(data: Doc, command: Doc): Failure {
   const concern = data.get('writeConcernError');
   const writeConcernError = concern instanceof Doc ? concern : undefined;
   const given = data.get('errorLabels');
-  const failing = isNumeric(code) ? toDouble(code) : count(writeConcernError?.get('code'));
+  const extra = data.get('errorExtraInfo');
+  const info = extra instanceof Doc ? Object.fromEntries(extra.entries()) : {};
+  const failing = isNumeric(code) ? count(code) : count(writeConcernError?.get('code'));
   const labels = Array.isArray(given) ? given.map(String) : labelsOf(failing, command, writeConcernError !== undefined);
   return {
     blockMs: data.get('blockConnection') === true ? count(data.get('blockTimeMS')) : 0,
     closeConnection: data.get('closeConnection') === true,
-    error: isNumeric(code) ? new MongoError(failing, FAILED, {}, labels) : undefined,
+    error: isNumeric(code) ? new MongoError(failing, FAILED, info, labels) : undefined,
     writeConcernError,
     labels,
   };
 }
 const FAILED = "Failing command via 'failCommand' failpoint";
-
-/** The labels that MongoDB gives an error by itself. */
-function labelsOf(code: number, command: Doc, isWriteConcernError: boolean): string[] {
-  const name = command.keys[0] ?? '';
-  const inTransaction = command.get('autocommit') === false;
-  const ends = name === 'commitTransaction' || name === 'abortTransaction';
-  const labels: string[] = [];
-  const transient = TRANSIENT_CODES.has(code) || (!ends && RETRYABLE.has(code));
-  if (inTransaction && transient && !isWriteConcernError) labels.push(TRANSIENT);
-  if (RETRYABLE.has(code) && command.has('txnNumber') && (!inTransaction || ends)) labels.push('RetryableWriteError');
-  return labels;
-}
-
-function count(value: Value | undefined): number {
-  return isNumeric(value) ? toDouble(value) : 0;
-}

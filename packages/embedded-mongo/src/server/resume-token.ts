@@ -9,6 +9,8 @@ const KINDS: readonly TokenKind[] = ['between', 'event', 'invalidate'];
 export interface ResumePoint {
   readonly position: Position;
   readonly kind: TokenKind;
+  /** Of an event that was split: the number of the fragment, from 0. */
+  readonly fragment?: number;
 }
 
 const hex = (value: number): string => value.toString(16).padStart(8, '0').toUpperCase();
@@ -18,16 +20,26 @@ export function encodeToken({ seconds, increment, order }: Position, kind: Token
   return Doc.of({ _data: `82${hex(seconds)}${hex(increment)}${hex(order)}0${KINDS.indexOf(kind)}` });
 }
 
+/** The token of one fragment of a large event: greater than that of the event, and less than that of the next. */
+export function fragmentToken(event: Doc, fragment: number): Doc {
+  return Doc.of({ _data: `${String(event.get('_data'))}F${hex(fragment)}` });
+}
+
 export function decodeToken(token: Value, option: string): ResumePoint {
   const data = token instanceof Doc ? token.get('_data') : undefined;
-  const parts = /^82([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})0([012])$/i.exec(typeof data === 'string' ? data : '');
+  const parts = /^82([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})0([012])(?:F([0-9A-F]{8}))?$/i.exec(
+    typeof data === 'string' ? data : '',
+  );
   if (parts === null) {
     throw new MongoError(ErrorCode.InvalidResumeToken, `the resume token of '${option}' is not one of this server`);
   }
-  const [seconds, increment, order, kind] = parts.slice(1).map((part) => Number.parseInt(part, 16));
+  const [seconds, increment, order, kind, fragment] = parts
+    .slice(1)
+    .map((part) => (part === undefined ? undefined : Number.parseInt(part, 16)));
   return {
     position: { seconds: seconds as number, increment: increment as number, order: order as number },
     kind: KINDS[kind as number] as TokenKind,
+    ...(fragment === undefined ? {} : { fragment }),
   };
 }
 

@@ -1,9 +1,10 @@
-import { Doc } from '../bson/values.ts';
+import { Doc, type Timestamp } from '../bson/values.ts';
 import { type CommandContext, ok } from '../commands/context.ts';
 import { ErrorCode, MongoError, TRANSIENT } from '../errors.ts';
 import { StoreView } from '../storage/view.ts';
 import type { Engine } from './engine.ts';
-import type { RetryKey } from './retries.ts';
+import { readConcernOf } from './read-concern.ts';
+import { type RetryKey, retryKeyOf } from './retries.ts';
 import { checkTransactionCommand } from './transaction-rules.ts';
 
 const MAX_SESSIONS = 10_000;
@@ -47,12 +48,12 @@ export class Transactions {
   enter(key: RetryKey, context: CommandContext): Transaction {
     checkTransactionCommand(context);
     const starts = context.command.get('startTransaction') === true;
-    const transaction = starts ? this.begin(key) : this.current(key);
+    const transaction = starts ? this.begin(key, readConcernOf(context.command).atClusterTime) : this.current(key);
     if (context.name === 'getMore') this.checkCursor(context.command, transaction);
     return transaction;
   }
 
-  private begin(key: RetryKey): Transaction {
+  private begin(key: RetryKey, atClusterTime: Timestamp | undefined): Transaction {
     const last = this.sessions.get(key.session);
     const lastWrite = this.engine.retries.lastOf(key.session) ?? -1n;
     const newest = last === undefined || last.number < lastWrite ? lastWrite : last.number;
@@ -64,7 +65,8 @@ export class Transactions {
       );
     }
     if (last?.open !== undefined) this.abort(last.open);
-    const view = new StoreView(this.engine.store);
+    const view =
+      atClusterTime === undefined ? new StoreView(this.engine.store) : this.engine.snapshots.viewAt(atClusterTime);
     this.engine.store.users.add(view);
     const transaction: Transaction = {
       key,
@@ -170,6 +172,14 @@ export class Transactions {
     throw owner === undefined
       ? new MongoError(50740, `Cannot run getMore on cursor ${id}, which was not created in a transaction, in one`)
       : new MongoError(50741, `Cannot run getMore on cursor ${id}, which was created in a transaction, outside of it`);
+  }
+
+  /** A statement that fails ends its transaction; one that was to end it can be sent again. */
+  abortFailed(command: Doc): void {
+    const key = command.has('autocommit') ? retryKeyOf(command) : undefined;
+    const last = key === undefined ? undefined : this.sessions.get(key.session);
+    if (last?.open === undefined || last.number !== key?.number) return;
+    if (!['commitTransaction', 'abortTransaction'].includes(command.keys[0] ?? '')) this.abort(last.open);
   }
 
   abortOf(session: string): void {

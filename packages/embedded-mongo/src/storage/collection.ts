@@ -15,7 +15,7 @@ import { type Capped, type CollectionKind, kindOf } from './collection-kind.ts';
 import { checkValid, measurement, withIdFirst } from './document-rules.ts';
 import { duplicateKey } from './duplicate-key.ts';
 import { checkStorable, insertTooLarge, updateTooLarge } from './limits.ts';
-import type { Recorder } from './recorder.ts';
+import type { Describe, Recorder } from './recorder.ts';
 
 /** One document in its collection. Documents are immutable: an update puts another under the same record id. */
 export interface Stored {
@@ -150,7 +150,7 @@ export class Collection {
   }
 
   /** Puts `after` in the place of the record's document; `replaces` when it was given as a whole. */
-  replace(recordId: number, before: Doc, after: Doc, validate = true, replaces = false): void {
+  replace(recordId: number, before: Doc, after: Doc, validate = true, replaces = false, describe?: Describe): void {
     checkStorable(after, updateTooLarge);
     if (validate) checkValid(this.validator, this.options, after, before);
     const changes = this.planChanges(before, after, recordId);
@@ -158,7 +158,7 @@ export class Collection {
     this.apply(changes, recordId);
     this.dataBytes -= encodeDocument(before).length;
     this.put(recordId, after);
-    this.owner.recorder.put(this, recordId, after, before, replaces);
+    this.owner.recorder.put(this, recordId, after, before, replaces, describe);
   }
 
   remove(recordId: number, doc: Doc): void {
@@ -194,9 +194,15 @@ export class Collection {
   }
 
   /** Makes a change of a transaction that was checked when the transaction made it. */
-  applyCommitted(recordId: number, doc: Doc | undefined, before: Doc | undefined, replaces = false): void {
+  applyCommitted(
+    recordId: number,
+    doc: Doc | undefined,
+    before: Doc | undefined,
+    replaces = false,
+    describe?: Describe,
+  ): void {
     this.restore(recordId, doc);
-    if (doc !== undefined) this.owner.recorder.put(this, recordId, doc, before, replaces);
+    if (doc !== undefined) this.owner.recorder.put(this, recordId, doc, before, replaces, describe);
     else if (before !== undefined) this.owner.recorder.remove(this, recordId, before);
   }
 

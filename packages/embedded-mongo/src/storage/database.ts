@@ -91,12 +91,18 @@ export class Store {
     this.byId.delete(collection.id);
   }
 
+  /** A collection that has the new name goes in the same step. */
   rename(collection: Collection, namespace: string): void {
     checkNamespace(namespace);
     this.settle(collection);
-    const from = collection.namespace;
+    const replaced = this.get(namespace);
+    if (replaced !== undefined) {
+      this.settle(replaced);
+      this.forget(replaced);
+    }
+    const before = { namespace: collection.namespace, options: collection.options, replaced };
     this.restoreDescription(collection, namespace, collection.options);
-    this.recorder.alterCollection(collection, from);
+    this.recorder.alterCollection(collection, before);
   }
 
   restoreDescription(collection: Collection, namespace: string, options: Doc): void {

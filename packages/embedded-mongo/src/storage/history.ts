@@ -1,10 +1,10 @@
 import { encodeDocument } from '../bson/encode.ts';
-import type { Binary, Doc } from '../bson/values.ts';
+import { type Binary, Doc } from '../bson/values.ts';
 import type { IndexSpec } from '../indexes/spec.ts';
 import type { Clock } from '../server/clock.ts';
 import type { Collection } from './collection.ts';
 import type { RetryEntry } from './operations.ts';
-import { NO_RECORDER, type Recorder } from './recorder.ts';
+import { type CollectionState, type Describe, NO_RECORDER, type Recorder } from './recorder.ts';
 
 /** A place in the history: the time, and the number within the transaction that has this time. */
 export interface Position {
@@ -13,17 +13,47 @@ export interface Position {
   readonly order: number;
 }
 
+export type ChangeKind =
+  | 'insert'
+  | 'update'
+  | 'replace'
+  | 'delete'
+  | 'drop'
+  | 'rename'
+  | 'dropDatabase'
+  | 'invalidate'
+  | 'create'
+  | 'createIndexes'
+  | 'dropIndexes'
+  | 'modify';
+
 export interface ChangeEvent extends Position {
-  readonly kind: 'insert' | 'update' | 'replace' | 'delete' | 'drop' | 'rename' | 'dropDatabase' | 'invalidate';
+  readonly kind: ChangeKind;
   readonly wallMs: number;
   readonly namespace: string;
   readonly uuid: Binary | undefined;
   readonly before: Doc | undefined;
   readonly after: Doc | undefined;
+  /** The collection and the document concerned. */
+  readonly collectionId: number | undefined;
+  readonly recordId: number | undefined;
   /** The new name. */
   readonly to: string | undefined;
   /** The collection keeps pre- and post-images. */
   readonly images: boolean;
+  /** How an update was made, if that is known: not of those read from the journal. */
+  readonly describe: Describe | undefined;
+  /** Of a change of a collection or an index: what was done, and what the collection was like. */
+  readonly description: Doc | undefined;
+  readonly stateBefore: Doc | undefined;
+  /** The transaction that it was part of. */
+  readonly transaction: TransactionName | undefined;
+}
+
+/** Shared by the events of one transaction; its names are known when it is committed. */
+export interface TransactionName {
+  session: string;
+  number: bigint;
 }
 
 const MAX_EVENTS = 100_000;
@@ -48,6 +78,7 @@ export class History implements Recorder {
   private events: ChangeEvent[] = [];
   private bytes = 0;
   private whole = false;
+  private transaction: TransactionName | undefined;
   private order = 0;
   private fresh = false;
   private wallMs = 0;
@@ -58,18 +89,28 @@ export class History implements Recorder {
     this.oldest = { seconds: clock.seconds, increment: clock.increment - 1, order: 0 };
   }
 
-  put(collection: Collection, recordId: number, doc: Doc, before: Doc | undefined, replaces: boolean): void {
+  put(
+    collection: Collection,
+    recordId: number,
+    doc: Doc,
+    before: Doc | undefined,
+    replaces: boolean,
+    describe?: Describe,
+  ): void {
     const kind = before === undefined ? 'insert' : replaces ? 'replace' : 'update';
-    this.note(kind, collection.namespace, collection, before, doc);
+    this.note(kind, collection.namespace, collection, { recordId, before, after: doc, describe });
     this.next.put(collection, recordId, doc, before, replaces);
   }
 
   remove(collection: Collection, recordId: number, before: Doc): void {
-    this.note('delete', collection.namespace, collection, before);
+    this.note('delete', collection.namespace, collection, { recordId, before });
     this.next.remove(collection, recordId, before);
   }
 
   createCollection(collection: Collection): void {
+    const idIndex = collection.options.has('viewOn') ? undefined : collection.idIndex.spec.document;
+    const description = Doc.of({ idIndex, ...Object.fromEntries(collection.options.entries()) });
+    this.note('create', collection.namespace, collection, { description });
     this.next.createCollection(collection);
   }
 
@@ -78,9 +119,18 @@ export class History implements Recorder {
     this.next.dropCollection(collection);
   }
 
-  alterCollection(collection: Collection, from?: string): void {
-    if (from !== undefined) this.note('rename', from, collection, undefined, undefined, collection.namespace);
-    this.next.alterCollection(collection, from);
+  alterCollection(collection: Collection, before: CollectionState): void {
+    const { namespace, options } = collection;
+    if (before.namespace === namespace) {
+      const changed = [...options.entries()].filter(([key, value]) => before.options.get(key) !== value);
+      const description = Doc.of(Object.fromEntries(changed));
+      const stateBefore = Doc.of({ collectionOptions: before.options.with('uuid', collection.uuid) });
+      this.note('modify', namespace, collection, { description, stateBefore });
+    } else {
+      const description = Doc.of({ dropTarget: before.replaced?.uuid });
+      this.note('rename', before.namespace, collection, { to: namespace, description });
+    }
+    this.next.alterCollection(collection, before);
   }
 
   dropDatabase(name: string): void {
@@ -88,12 +138,19 @@ export class History implements Recorder {
     this.next.dropDatabase(name);
   }
 
-  createIndex(collectionId: number, spec: IndexSpec): void {
-    this.next.createIndex(collectionId, spec);
+  createIndex(collection: Collection, spec: IndexSpec): void {
+    this.note('createIndexes', collection.namespace, collection, { description: Doc.of({ indexes: [spec.document] }) });
+    this.next.createIndex(collection, spec);
   }
 
-  dropIndex(collectionId: number, name: string): void {
-    this.next.dropIndex(collectionId, name);
+  dropIndex(collection: Collection, spec: IndexSpec): void {
+    this.note('dropIndexes', collection.namespace, collection, { description: Doc.of({ indexes: [spec.document] }) });
+    this.next.dropIndex(collection, spec);
+  }
+
+  alterIndex(collection: Collection, spec: IndexSpec, change: Doc): void {
+    this.note('modify', collection.namespace, collection, { description: Doc.of({ index: change }) });
+    this.next.alterIndex(collection, spec, change);
   }
 
   /** All that follows has one time: the events of a transaction belong together. */
@@ -101,10 +158,16 @@ export class History implements Recorder {
     this.next.beginWhole();
     this.whole = true;
     this.order = 0;
+    this.transaction = { session: '', number: 0n };
   }
 
   commit(retry?: RetryEntry): void {
     this.whole = false;
+    if (retry?.transaction === true && this.transaction !== undefined) {
+      this.transaction.session = retry.session;
+      this.transaction.number = retry.number;
+    }
+    this.transaction = undefined;
     this.next.commit(retry);
     if (!this.fresh) return;
     this.fresh = false;
@@ -118,16 +181,33 @@ export class History implements Recorder {
     kind: ChangeEvent['kind'],
     namespace: string,
     collection: Collection | undefined,
-    before?: Doc,
-    after?: Doc,
-    to?: string,
+    what: Partial<ChangeEvent> = {},
   ): void {
     this.stamp();
     const { seconds, increment } = this.clock;
     const { wallMs, order } = this;
     const images = collection?.keepsImages === true;
     const uuid = collection?.uuid;
-    this.events.push({ kind, namespace, seconds, increment, order, wallMs, uuid, before, after, to, images });
+    const { recordId, before, after, to, describe, description, stateBefore } = what;
+    this.events.push({
+      kind,
+      namespace,
+      seconds,
+      increment,
+      order,
+      wallMs,
+      uuid,
+      collectionId: collection?.id,
+      recordId,
+      before,
+      after,
+      to,
+      images,
+      describe,
+      description,
+      stateBefore,
+      transaction: this.transaction,
+    });
     this.bytes += sizeOf(before) + sizeOf(after);
     this.fresh = true;
     if (this.events.length > MAX_EVENTS || this.bytes > MAX_BYTES) this.forgetOldest();
@@ -187,6 +267,12 @@ export class History implements Recorder {
   at(position: Position): ChangeEvent | undefined {
     const event = this.events[this.indexAfter(position) - 1];
     return event !== undefined && comparePositions(event, position) === 0 ? event : undefined;
+  }
+
+  /** The events after the position, the latest first. */
+  *backTo(position: Position): Generator<ChangeEvent> {
+    const { events } = this;
+    for (let at = events.length - 1; at >= this.indexAfter(position); at--) yield events[at] as ChangeEvent;
   }
 
   private indexAfter(position: Position): number {

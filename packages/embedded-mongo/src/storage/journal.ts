@@ -5,7 +5,7 @@ import type { Clock } from '../server/clock.ts';
 import type { Collection } from './collection.ts';
 import { FILE_HEADER_BYTES, fileHeader, frame } from './journal-file.ts';
 import { OperationWriter, type RetryEntry } from './operations.ts';
-import type { Recorder } from './recorder.ts';
+import type { CollectionState, Recorder } from './recorder.ts';
 
 interface Waiter {
   readonly resolve: () => void;
@@ -61,16 +61,20 @@ export class Journal implements Recorder {
     this.operations.dropCollection(collection.id);
   }
 
-  alterCollection(collection: Collection): void {
-    this.operations.alterCollection(collection);
+  alterCollection(collection: Collection, { replaced }: CollectionState): void {
+    this.operations.alterCollection(collection, replaced?.id);
   }
 
-  createIndex(collectionId: number, spec: IndexSpec): void {
-    this.operations.createIndex(collectionId, spec);
+  createIndex(collection: Collection, spec: IndexSpec): void {
+    this.operations.createIndex(collection.id, spec);
   }
 
-  dropIndex(collectionId: number, name: string): void {
-    this.operations.dropIndex(collectionId, name);
+  dropIndex(collection: Collection, spec: IndexSpec): void {
+    this.operations.dropIndex(collection.id, spec.name);
+  }
+
+  alterIndex(collection: Collection, spec: IndexSpec, change: Doc): void {
+    this.operations.alterIndex(collection.id, spec, change);
   }
 
   dropDatabase(name: string): void {

@@ -36,6 +36,9 @@ function checkNesting(value: Value, depth = 1): void {
   for (const element of inner) if (typeof element === 'object') checkNesting(element, depth + 1);
 }
 
+/** The fields of a DBRef (manual: reference/database-references) are the only ones with a dollar sign that an `_id` may have. */
+const REFERENCE = new Set(['$ref', '$id', '$db']);
+
 export function checkStorable(doc: Doc, tooLarge: (size: number) => MongoError): void {
   const id = doc.get('_id');
   if (Array.isArray(id)) {
@@ -43,6 +46,13 @@ export function checkStorable(doc: Doc, tooLarge: (size: number) => MongoError):
   }
   if (id instanceof Regex) {
     throw new MongoError(ErrorCode.InvalidIdField, "The '_id' value cannot be of type regex");
+  }
+  const dollar = id instanceof Doc ? id.keys.find((key) => key.startsWith('$') && !REFERENCE.has(key)) : undefined;
+  if (dollar !== undefined) {
+    throw new MongoError(
+      ErrorCode.DollarPrefixedFieldName,
+      `_id fields may not contain '$'-prefixed fields: ${dollar} is not valid for storage.`,
+    );
   }
   const size = encodeDocument(doc).length;
   if (size > MAX_DOCUMENT_BYTES) throw tooLarge(size);

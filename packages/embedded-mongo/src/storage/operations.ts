@@ -20,6 +20,7 @@ const REPLACE = 10;
 /** The time of the operation after it; each further one counts on, or in a transaction has the same. */
 const TIME = 11;
 const DROP_DATABASE = 12;
+const ALTER_INDEX = 20;
 
 /** A remembered reply of a retryable write. */
 export interface RetryEntry {
@@ -63,18 +64,19 @@ export class OperationWriter {
     this.recordId(recordId);
   }
 
-  private description(kind: number, collection: Collection): void {
+  private description(kind: number, collection: Collection, replaced?: number): void {
     this.writer.byte(kind);
     this.writer.int32(collection.id);
-    this.writer.document(Doc.of({ ns: collection.namespace, options: collection.options, uuid: collection.uuid }));
+    const { namespace: ns, options, uuid } = collection;
+    this.writer.document(Doc.of({ ns, options, uuid, replaced }));
   }
 
   createCollection(collection: Collection): void {
     this.description(CREATE_COLLECTION, collection);
   }
 
-  alterCollection(collection: Collection): void {
-    this.description(ALTER_COLLECTION, collection);
+  alterCollection(collection: Collection, replaced?: number): void {
+    this.description(ALTER_COLLECTION, collection, replaced);
   }
 
   dropCollection(collectionId: number): void {
@@ -92,6 +94,12 @@ export class OperationWriter {
     this.writer.byte(DROP_INDEX);
     this.writer.int32(collectionId);
     this.writer.document(Doc.of({ name }));
+  }
+
+  alterIndex(collectionId: number, spec: IndexSpec, change: Doc): void {
+    this.writer.byte(ALTER_INDEX);
+    this.writer.int32(collectionId);
+    this.writer.document(Doc.of({ spec: spec.document, change }));
   }
 
   retry({ session, number, reply, transaction }: RetryEntry): void {
@@ -129,6 +137,7 @@ export function replay(
 ): { complete: boolean } {
   let at = 0;
   let complete = false;
+  let committed: RetryEntry | undefined;
   const document = (): Doc => {
     const length = payload.readInt32LE(at);
     // The record's buffer is large and short-lived; the document keeps bytes of its own.
@@ -163,16 +172,21 @@ export function replay(
       case CREATE_COLLECTION: {
         const id = int32();
         const described = document();
-        store.adopt(id, String(described.get('ns')), optionsOf(described), described.get('uuid') as Binary);
+        history.createCollection(
+          store.adopt(id, String(described.get('ns')), optionsOf(described), described.get('uuid') as Binary),
+        );
         break;
       }
       case ALTER_COLLECTION: {
         const collection = store.withId(int32());
         const described = document();
         if (collection === undefined) break;
-        const from = collection.namespace;
+        const gone = described.get('replaced');
+        const replaced = typeof gone === 'number' ? store.withId(gone) : undefined;
+        if (replaced !== undefined) store.forget(replaced);
+        const before = { namespace: collection.namespace, options: collection.options, replaced };
         store.restoreDescription(collection, String(described.get('ns')), optionsOf(described));
-        if (from !== collection.namespace) history.alterCollection(collection, from);
+        history.alterCollection(collection, before);
         break;
       }
       case DROP_COLLECTION: {
@@ -185,24 +199,39 @@ export function replay(
       case CREATE_INDEX: {
         const collection = store.withId(int32());
         const spec = parseIndexSpec(document());
-        if (collection?.indexes.every((index) => index.spec.name !== spec.name) === true) collection.buildIndex(spec);
+        if (collection === undefined) break;
+        if (collection.indexes.every((index) => index.spec.name !== spec.name)) collection.buildIndex(spec);
+        history.createIndex(collection, spec);
         break;
       }
       case DROP_INDEX: {
         const collection = store.withId(int32());
         const name = document().get('name');
-        if (collection !== undefined)
-          collection.indexes = collection.indexes.filter((index) => index.spec.name !== name);
+        const index = collection?.indexes.find(({ spec }) => spec.name === name);
+        if (collection === undefined || index === undefined) break;
+        collection.indexes = collection.indexes.filter((other) => other !== index);
+        history.dropIndex(collection, index.spec);
+        break;
+      }
+      case ALTER_INDEX: {
+        const collection = store.withId(int32());
+        const altered = document();
+        const spec = parseIndexSpec(altered.get('spec') as Doc);
+        const index = collection?.indexes.find((other) => other.spec.name === spec.name);
+        if (collection === undefined || index === undefined) break;
+        index.spec = spec;
+        history.alterIndex(collection, spec, altered.get('change') as Doc);
         break;
       }
       case RETRY: {
         const entry = document();
-        onRetry({
+        committed = {
           session: Buffer.from((entry.get('session') as Binary).bytes).toString('latin1'),
           number: entry.get('number') as bigint,
           reply: entry.get('reply') as Doc,
           transaction: entry.get('transaction') === true,
-        });
+        };
+        onRetry(committed);
         break;
       }
       case TIME: {
@@ -222,7 +251,7 @@ export function replay(
         throw new Error(`operation ${kind} is unknown`);
     }
   }
-  history.commit();
+  history.commit(committed);
   return { complete };
 }
 

@@ -130,19 +130,21 @@ export class StoreView extends Store implements CollectionUser {
       this.changes.push(change);
     };
     return {
-      put: ({ id }, recordId, doc, before, replaces) =>
-        add((main) => main.withId(id)?.applyCommitted(recordId, doc, before, replaces)),
+      put: ({ id }, recordId, doc, before, replaces, describe) =>
+        add((main) => main.withId(id)?.applyCommitted(recordId, doc, before, replaces, describe)),
       remove: ({ id }, recordId, before) => add((main) => main.withId(id)?.applyCommitted(recordId, undefined, before)),
       createCollection: ({ id, namespace, options, uuid }) =>
         add((main) => main.recorder.createCollection(main.adopt(id, namespace, options, uuid))),
-      createIndex: (collectionId, spec) =>
+      createIndex: ({ id }, spec) =>
         add((main) => {
-          main.withId(collectionId)?.buildIndex(spec);
-          main.recorder.createIndex(collectionId, spec);
+          const collection = main.withId(id);
+          collection?.buildIndex(spec);
+          if (collection !== undefined) main.recorder.createIndex(collection, spec);
         }),
       dropCollection: refused,
       alterCollection: refused,
       dropIndex: refused,
+      alterIndex: refused,
       dropDatabase: refused,
       time: () => {},
       beginWhole: () => {},

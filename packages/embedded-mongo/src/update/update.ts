@@ -6,8 +6,10 @@ import { render } from '../bson/render.ts';
 import { Doc, Timestamp, type Value } from '../bson/values.ts';
 import { ErrorCode, failedToParse, MongoError } from '../errors.ts';
 import type { Scope } from '../expression/scope.ts';
+import type { Describe } from '../storage/recorder.ts';
 import { arrayFilters, type ElementTests } from './array-filters.ts';
 import { arrayUpdateOperators } from './array-operators.ts';
+import { describeChanges } from './describe.ts';
 import { fieldOperators } from './operators.ts';
 import { applyNode, UpdateNode } from './tree.ts';
 
@@ -18,6 +20,8 @@ export interface Update {
   /** It gives the whole document. */
   readonly replaces?: true;
   apply(doc: Doc, position: number, inserting: boolean): Doc;
+  /** What it changed, where its operators say it better than a comparison of the documents. */
+  readonly describe?: Describe;
 }
 
 const builders = { ...fieldOperators, ...arrayUpdateOperators };
@@ -149,6 +153,7 @@ function operatorUpdate(update: Doc, filters: ElementTests, scope: Scope): Updat
   filters.checkAllUsed(used);
   return {
     positional,
+    describe: (before, after) => describeChanges(root, before, after),
     apply(doc, position, inserting) {
       const tree = renames.length === 0 ? root : withRenames(root, renames, doc);
       const after = applyNode(tree, doc, { position, filters: filters.tests, inserting }, '') as Doc;
