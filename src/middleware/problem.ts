@@ -68,7 +68,8 @@ export const notFoundHandler: NotFoundHandler<EdgeEnv> = function answerNotFound
 };
 
 function refusalOf(thrown: Error, c: Context<EdgeEnv>): ArtifexError {
-  if (thrown instanceof ArtifexError) {
+  // What went wrong inside is for the log alone.
+  if (thrown instanceof ArtifexError && thrown.code !== 'internal') {
     return thrown;
   }
   if (isDatabaseUnreachable(thrown)) {
