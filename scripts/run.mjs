@@ -25,6 +25,7 @@ const TASKS = {
   'seed:cleanup': ['bun', 'seeds/run.ts', 'cleanup'],
   'seed:reset': ['bun', 'seeds/run.ts', 'reset'],
   job: ['bun', 'scripts/job.ts'],
+  'encryption:rotate': ['bun', 'scripts/rotateEncryption.ts'],
   'check:ledger': ['bun', 'scripts/checkLedger.ts'],
   bench: ['bun', 'bench/run.ts'],
   build: ['node', 'scripts/build.ts'],

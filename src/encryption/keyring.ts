@@ -21,6 +21,8 @@ export const CLEAR = '(clear)';
 export interface Keyring {
   /** The id under which values are stored now: the first key's, or {@link CLEAR}. */
   readonly newest: string;
+  /** The ids of all keys, the newest first. */
+  readonly ids: readonly string[];
   /**
    * Encrypts with the first key, or gives the value back where there is none.
    *
@@ -57,6 +59,7 @@ export function createKeyring(materials: readonly KeyMaterial[]): Keyring {
 
   return {
     newest: first?.id ?? CLEAR,
+    ids: keys.map(({ id }) => id),
     async seal(place, value, encode) {
       if (!first) {
         if (isSealed(value)) throw new RangeError(`${nameOf(place)} must not begin like an encrypted value`);

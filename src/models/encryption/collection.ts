@@ -2,7 +2,7 @@ import { type Collection, mongo } from 'mongoose';
 import type { Cipher } from './cipher.ts';
 import { type Native, overridesOf } from './commands.ts';
 
-const encrypted = new WeakSet<Collection>();
+const encrypted = new WeakMap<Collection, Cipher>();
 
 /**
  * From now on everything that goes through this collection is encrypted on its way in and decrypted on its way out. Mongoose
@@ -11,11 +11,24 @@ const encrypted = new WeakSet<Collection>();
  */
 export function encryptCollection(collection: Collection, cipher: Cipher): void {
   if (encrypted.has(collection)) return;
-  encrypted.add(collection);
+  encrypted.set(collection, cipher);
   const overrides = overridesOf(cipher, nativeCalls(collection));
   for (const [name, value] of Object.entries(overrides)) {
     Object.defineProperty(collection, name, { value, configurable: true, writable: true });
   }
+}
+
+/**
+ * For statements that have to see or write ciphertext: the driver's own collection, which encrypts nothing by itself, and what
+ * seals and opens its documents (`sealDocument`, `openDocument`).
+ *
+ * @throws {Error} before the connection stands
+ */
+export function sealedCollection(collection: Collection): { raw: mongo.Collection; cipher: Cipher } {
+  const cipher = encrypted.get(collection);
+  const raw = collection.conn.db?.collection(collection.collectionName);
+  if (!cipher || !raw) throw new Error(`${collection.collectionName} is not encrypted, or not connected yet`);
+  return { raw, cipher };
 }
 
 /**

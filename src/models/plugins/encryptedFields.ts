@@ -1,5 +1,5 @@
 import type { Model, Schema } from 'mongoose';
-import { createCipher, lookupPath } from '../encryption/cipher.ts';
+import { createCipher, KEYS_PATH, lookupPath } from '../encryption/cipher.ts';
 import { encryptCollection } from '../encryption/collection.ts';
 
 /**
@@ -19,6 +19,8 @@ export function encryptedFields(schema: Schema, { fields }: { fields: Readonly<R
     if (searching === 'sealed') continue;
     schema.index({ [lookupPath(field)]: 1 }, { unique: searching === 'unique', sparse: true });
   }
+  // What a rotation has still to do, and whether an old key is still needed.
+  schema.index({ [KEYS_PATH]: 1 });
   const described = new Map(
     Object.entries(fields).map(([field, searching]) => [field, { isLookedUp: searching !== 'sealed' }]),
   );
