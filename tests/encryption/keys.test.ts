@@ -4,8 +4,8 @@ import { connectDB, disconnectDB } from '@/config/database.ts';
 import { settableClock } from '@/domain/clock.ts';
 import { useKeyring } from '@/encryption/connections.ts';
 import { createKeyring } from '@/encryption/keyring.ts';
+import { isDuplicateKey } from '@/models/duplicateKey.ts';
 import { createModels, SubscriptionModel } from '@/models/index.ts';
-import { isDuplicateKey } from '@/repositories/duplicateKey.ts';
 import { databaseUri, START, useDatabase } from '../support/database.ts';
 import { expectSealed, keyOf, newSubscription, rawSubscriptions, SECRET, storedOf, useKeys } from './support.ts';
 
