@@ -142,13 +142,18 @@ export class Scan {
       this.recordId = result.value[0];
       return result.value[1];
     }
-    for (const { index } of this.used) index.usage.ops += 1;
-    this.used = NONE;
+    if (this.used.length > 0) this.noteUse();
     const id = this.ids.next();
     if (id === undefined) return undefined;
     this.counters.docsExamined += 1;
     this.recordId = id;
     return this.records.get(id);
+  }
+
+  /** An index counts as used when it is first read. */
+  private noteUse(): void {
+    for (const { index } of this.used) index.usage.ops += 1;
+    this.used = NONE;
   }
 
   /** From now on the scan sees the collection as it is, whatever is written meanwhile. */

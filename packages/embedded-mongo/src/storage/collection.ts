@@ -6,7 +6,6 @@ import { BINARY, type Ordering } from '../collation/ordering.ts';
 import type { MongoError } from '../errors.ts';
 import { topScope } from '../expression/scope.ts';
 import { Index, newTree } from '../indexes/index.ts';
-import type { GeneratedKeys } from '../indexes/key-generator.ts';
 import type { IndexSpec } from '../indexes/spec.ts';
 import { Slice } from '../plan/stream.ts';
 import { Matcher } from '../query/match.ts';
@@ -14,6 +13,7 @@ import { type Claims, keyClaim, patiently, recordClaim } from './claims.ts';
 import { type Capped, type CollectionKind, kindOf } from './collection-kind.ts';
 import { checkValid, measurement, withIdFirst } from './document-rules.ts';
 import { duplicateKey } from './duplicate-key.ts';
+import { addTo, applyChanges, type IndexChange, planChanges } from './index-changes.ts';
 import { checkStorable, insertTooLarge, updateTooLarge } from './limits.ts';
 import type { Describe, Recorder } from './recorder.ts';
 
@@ -21,12 +21,6 @@ import type { Describe, Recorder } from './recorder.ts';
 export interface Stored {
   readonly recordId: number;
   readonly doc: Doc;
-}
-
-export interface IndexChange {
-  readonly index: Index;
-  readonly before: GeneratedKeys | undefined;
-  readonly after: GeneratedKeys | undefined;
 }
 
 /** The store that a collection belongs to, as far as the collection needs it. */
@@ -109,9 +103,9 @@ export class Collection {
     checkStorable(doc, insertTooLarge);
     if (validate) checkValid(this.validator, this.options, doc);
     const recordId = this.takeRecordId();
-    const changes = this.planChanges(undefined, doc, recordId);
+    const changes = planChanges(this.namespace, this.maintained, undefined, doc, recordId);
     this.admit(recordId, undefined, changes);
-    this.apply(changes, recordId);
+    applyChanges(changes, recordId);
     this.put(recordId, doc);
     this.owner.recorder.put(this, recordId, doc, undefined, false);
     if (capped !== undefined) this.evict(capped);
@@ -153,9 +147,9 @@ export class Collection {
   replace(recordId: number, before: Doc, after: Doc, validate = true, replaces = false, describe?: Describe): void {
     checkStorable(after, updateTooLarge);
     if (validate) checkValid(this.validator, this.options, after, before);
-    const changes = this.planChanges(before, after, recordId);
+    const changes = planChanges(this.namespace, this.maintained, before, after, recordId);
     this.admit(recordId, before, changes);
-    this.apply(changes, recordId);
+    applyChanges(changes, recordId);
     this.dataBytes -= encodeDocument(before).length;
     this.put(recordId, after);
     this.owner.recorder.put(this, recordId, after, before, replaces, describe);
@@ -211,43 +205,13 @@ export class Collection {
     this.dataBytes += encodeDocument(doc).length;
   }
 
-  /** Works out the keys that change, and refuses what a unique index forbids, before anything is changed. */
-  private planChanges(before: Doc | undefined, after: Doc, recordId: number): IndexChange[] {
-    const changes: IndexChange[] = [];
-    for (const index of this.maintained) {
-      if (before !== undefined && !index.mayDiffer(before, after)) continue;
-      const fresh = index.keysOf(after);
-      if (fresh !== undefined) {
-        const conflict = index.conflict(fresh, recordId);
-        if (conflict !== undefined) throw duplicateKey(this.namespace, index, after, conflict.key);
-      }
-      changes.push({ index, before: before === undefined ? undefined : index.keysOf(before), after: fresh });
-    }
-    return changes;
-  }
-
-  private apply(changes: IndexChange[], recordId: number): void {
-    for (const { index, before, after } of changes) {
-      if (before !== undefined) index.remove(before, recordId);
-      if (after !== undefined) index.add(after, recordId);
-    }
-  }
-
   /** Builds an index over what is stored. Nothing remains of it when a unique key occurs twice. */
   buildIndex(spec: IndexSpec): Index {
     this.owner.settle(this);
     const index = new Index(spec);
-    for (const [recordId, doc] of this.records.entries()) this.addTo(index, recordId, doc);
+    for (const [recordId, doc] of this.records.entries()) addTo(this.namespace, index, recordId, doc);
     this.indexes.push(index);
     return index;
-  }
-
-  private addTo(index: Index, recordId: number, doc: Doc): void {
-    const keys = index.keysOf(doc);
-    if (keys === undefined) return;
-    const conflict = index.conflict(keys, recordId);
-    if (conflict !== undefined) throw duplicateKey(this.namespace, index, doc, conflict.key);
-    index.add(keys, recordId);
   }
 
   /** The same beside other commands. What they write meanwhile is in the index at once, or is met by the scan. */
@@ -266,7 +230,7 @@ export class Collection {
             next = recordId;
             break;
           }
-          this.addTo(index, recordId, doc);
+          addTo(this.namespace, index, recordId, doc);
         }
         if (next !== undefined) yield;
       }

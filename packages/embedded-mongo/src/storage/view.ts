@@ -3,8 +3,9 @@ import { ErrorCode, MongoError, TRANSIENT, writeConflict } from '../errors.ts';
 import type { Index } from '../indexes/index.ts';
 import type { IndexSpec } from '../indexes/spec.ts';
 import { namespaceClaim, recordClaim } from './claims.ts';
-import { Collection, type IndexChange } from './collection.ts';
+import { Collection } from './collection.ts';
 import { type CollectionUser, checkNamespace, Store } from './database.ts';
+import type { IndexChange } from './index-changes.ts';
 import type { Recorder } from './recorder.ts';
 
 /** A collection at the moment of the snapshot. Cloning a tree costs nothing: writers copy what they change. */
