@@ -224,7 +224,8 @@ export function imageGenerationSchema(
   schema.index({ userId: 1, status: 1, createdAt: -1, _id: -1 }, kept);
   schema.index({ userId: 1, type: 1, createdAt: -1, _id: -1 }, kept);
   // The queue, the leases and the debts hold only what is under way: their size does not follow the history.
-  schema.index({ availableAt: 1, _id: 1 }, { sparse: true });
+  // A compound index is sparse only where all of its fields are missing, so the queue is a partial one.
+  schema.index({ availableAt: 1, _id: 1 }, { partialFilterExpression: { availableAt: { $exists: true } } });
   schema.index({ 'lease.expiresAt': 1 }, { sparse: true });
   schema.index({ startedAt: 1 }, { partialFilterExpression: { status: 'processing' } });
   schema.index({ owes: 1 }, { sparse: true });
@@ -236,8 +237,8 @@ export function imageGenerationSchema(
   // What cleanup asks for: written once, when a generation has come to its end, and when its user deletes it.
   schema.index({ status: 1, createdAt: 1 }, { partialFilterExpression: { status: { $in: [...FINAL_STATUSES] } } });
   schema.index({ deletedAt: 1 }, { sparse: true });
-  // With the first one, all of a user's.
-  schema.index({ userId: 1, _id: 1 }, { partialFilterExpression: { isDeleted: true } });
+  // With the ones above, all of a user's.
+  schema.index({ userId: 1, status: 1 }, { partialFilterExpression: { isDeleted: true } });
   return schema;
 }
 

@@ -162,7 +162,7 @@ export function userSchema(store: Store): Schema<User, UserModelType, UserMethod
   schema.index({ clerkUserId: 1 }, { unique: true });
   schema.index({ email: 1 });
   schema.index({ subscriptionTier: 1, createdAt: -1, _id: -1 });
-  schema.index({ quotaResetDate: 1 });
+  schema.index({ isDeleted: 1, quotaResetDate: 1 });
   schema.index({ sweepAt: 1 }, { sparse: true });
   return schema;
 }

@@ -52,7 +52,7 @@ export interface ResetOptions {
 }
 
 /**
- * Begins the period of every account whose reset date has passed. Each begins once, whoever comes first: this run, another one
+ * Begins the period of every account whose reset date has passed; that of a deleted one waits for its restoration. Each begins once, whoever comes first: this run, another one
  * or a charge. May be cut off anywhere; the next run goes on.
  *
  * @returns how many accounts this run has reset
@@ -61,7 +61,7 @@ export async function resetDueQuotas(store: Store, { signal, onProgress }: Reset
   let usersReset = 0;
   while (!signal?.aborted) {
     const now = store.clock.now();
-    const due = { quotaResetDate: { $lte: now } };
+    const due = { isDeleted: false, quotaResetDate: { $lte: now } };
     const batch = await usersOf(store)
       .find(due, { projection: { _id: 1 } })
       .sort({ quotaResetDate: 1 })

@@ -45,7 +45,7 @@ export async function recordOpenActs(store: Store): Promise<number> {
 async function copyActs(store: Store, model: ActHolderModel): Promise<number> {
   const collection = actHoldersOf(store, model);
   const holders = await collection
-    .find({ 'openActs.at': { $exists: true } }, { projection: { openActs: 1 } })
+    .find({ 'openActs.at': { $gte: new Date(0) } }, { projection: { openActs: 1 } })
     .limit(BATCH)
     .toArray();
   const entries = holders.flatMap(({ _id, openActs = [] }) =>

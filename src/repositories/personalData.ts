@@ -63,7 +63,7 @@ export async function eraseGenerations(store: Store, read: readonly ImageGenerat
 
 /** The sums of the ledger stay; the reasons, which are free text, go. */
 export async function eraseReasons(store: Store, userId: Types.ObjectId): Promise<void> {
-  await ledgerOf(store).updateMany({ userId, reason: { $exists: true } }, { $unset: { reason: 1 } });
+  await ledgerOf(store).updateMany({ userId }, { $unset: { reason: 1 } });
 }
 
 /** Stripe's ids and words go; that there was a subscription, and when, stays. */

@@ -21,8 +21,8 @@ export async function* retiredGenerations(
   retirement: Retirement,
   batchSize: number,
 ): AsyncGenerator<Retired[]> {
-  for (const filter of retiredFilters(retirement)) {
-    const found = generationsOf(store).find<Retired>(filter, { projection: RETIRED_FIELDS, batchSize });
+  for (const { filter, hint } of retiredFilters(retirement)) {
+    const found = generationsOf(store).find<Retired>(filter, { projection: RETIRED_FIELDS, batchSize, hint });
     let batch: Retired[] = [];
     for await (const generation of found) {
       batch.push(generation);
@@ -49,12 +49,19 @@ function retiredFilters({ statuses, endedBefore, deletedBefore }: Retirement) {
   const notEndedLater = { $not: { $gte: endedBefore } };
   return [
     {
-      ...atRest(statuses),
-      createdAt: { $lt: endedBefore },
-      completedAt: notEndedLater,
-      failedAt: notEndedLater,
+      filter: {
+        ...atRest(statuses),
+        createdAt: { $lt: endedBefore },
+        completedAt: notEndedLater,
+        failedAt: notEndedLater,
+      },
+      hint: { status: 1, createdAt: 1 },
     },
-    { ...atRest(statuses), deletedAt: { $lt: deletedBefore }, isDeleted: true },
+    {
+      filter: { ...atRest(statuses), deletedAt: { $lt: deletedBefore }, isDeleted: true },
+      // Of all that came to their end, few were deleted.
+      hint: { deletedAt: 1 },
+    },
   ];
 }
 

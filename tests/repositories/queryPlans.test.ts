@@ -1,0 +1,282 @@
+import { Types } from 'mongoose';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { idempotencyOf } from '@/domain/idempotency.ts';
+import { payObligation } from '@/models/statements/obligations.ts';
+import { deleteUser, grantCredits, resetDueQuotas, resetQuota, restoreUser } from '@/repositories/accounts.ts';
+import { listAudit, recordAct } from '@/repositories/audit.ts';
+import { cancelGeneration, listGenerations } from '@/repositories/generations.ts';
+import {
+  abandonLostJob,
+  claimDueJob,
+  endJob,
+  giveJobBack,
+  prepareJob,
+  readJobState,
+  readJobStates,
+  renewJobLease,
+} from '@/repositories/jobLeases.ts';
+import { listLedger } from '@/repositories/ledger.ts';
+import { claimGeneration, releaseLease, renewLease } from '@/repositories/queue.ts';
+import { settle } from '@/repositories/settlement.ts';
+import { getUser } from '@/repositories/users.ts';
+import { chargeGeneration } from '@/workflows/chargeGeneration.ts';
+import { performMaintenanceCleanup } from '@/workflows/cleanup.ts';
+import { consumeQuota } from '@/workflows/consumeQuota.ts';
+import { createGeneration } from '@/workflows/createGeneration.ts';
+import { cancel, complete, fail, remove } from '@/workflows/endGeneration.ts';
+import { eraseUser, exportUser } from '@/workflows/personalData.ts';
+import { sweep } from '@/workflows/sweep.ts';
+import { verifyLedger } from '@/workflows/verifyLedger.ts';
+import { contextOf } from '../support/context.ts';
+import { START, signUp, useDatabase } from '../support/database.ts';
+import { Interleaving } from '../support/interleave.ts';
+import { plansOf, type QueryPlan, queriesDuring, querySitesIn, type SentQueries } from '../support/queries.ts';
+
+/**
+ * Every query has its index, and looks at no more documents than it finds. The history below is large enough that a query
+ * without an index, or with the wrong one, looks at many more.
+ */
+const FOLDERS = ['src/repositories', 'src/models/methods', 'src/models/statements', 'src/workflows'];
+
+/** Queries that read whole collections on purpose: batch by batch, counting, or where there is a handful of documents. */
+const WHOLE_COLLECTIONS = [
+  /^aggregate .*"\$match":\{"isDeleted":"\?"\}\},\{"\$group":\{"_id":"\?","n":/,
+  /^find \{"find":"\?","filter":\{\},"sort":\{"_id":"\?"\}/,
+  /^find .*"sort":\{"at":"\?","_id":"\?"\}/,
+];
+
+const store = useDatabase();
+const ctx = contextOf(store);
+const { Subscription, User, ImageGeneration } = store.models;
+
+const request = { type: 'text-to-image', prompt: 'A beautiful sunset' } as const;
+const picture = { url: 'https://example.com/1.png', filename: '1.png', size: 3 };
+const actor = { kind: 'admin', id: 'user_admin' } as const;
+const DAY = 24 * 60 * 60 * 1000;
+
+let sent: SentQueries;
+let plans: QueryPlan[];
+
+beforeAll(async () => {
+  const users = await Promise.all(Array.from({ length: 40 }, () => signUp(store, 'pro')));
+  await makeHistory(users);
+  const [someone] = users;
+  if (!someone) throw new Error('Somebody has to be there');
+  sent = await queriesDuring(store.connection, FOLDERS, () => everything(someone));
+  plans = await plansOf(store.connection, sent.commands);
+}, 120_000);
+
+/** A long history of many users: generations of every status, subscriptions, ledger and audit entries. */
+async function makeHistory(users: Types.ObjectId[]): Promise<void> {
+  const at = (index: number) => new Date(START.getTime() - index * 3_600_000);
+  const statuses = ['completed', 'failed', 'cancelled', 'completed'] as const;
+  const generations = users.flatMap((userId, nth) =>
+    Array.from({ length: 60 }, (_, index) => ({
+      userId,
+      ...request,
+      status: statuses[index % statuses.length] ?? 'completed',
+      isDeleted: index % 7 === 0,
+      ...(index % 7 === 0 && { deletedAt: at(index) }),
+      createdAt: at(index * 3 + nth),
+      updatedAt: at(index),
+      charge: { id: new Types.ObjectId(), credits: 1, period: 1 },
+    })),
+  );
+  await ImageGeneration.insertMany(generations, { ordered: false, timestamps: false });
+  await Subscription.insertMany(
+    users.map((userId, nth) => ({
+      userId,
+      tier: 'pro' as const,
+      status: nth % 2 === 0 ? ('active' as const) : ('canceled' as const),
+      stripeSubscriptionId: `sub_${nth}`,
+      stripeCustomerId: `cus_${nth}`,
+      currentPeriodEnd: new Date(START.getTime() + 300 * DAY),
+    })),
+  );
+  for (const userId of users) {
+    for (let round = 0; round < 12; round += 1) await consumeQuota(ctx, { _id: userId }, { credits: 1 });
+    await grantCredits(store, { _id: userId }, { credits: 1, reason: 'history' }, actor);
+  }
+  await settle(store, users.slice(0, 100));
+}
+
+/** Whatever the data layer does, once. */
+async function everything(userId: Types.ObjectId): Promise<void> {
+  const user = { _id: userId };
+  const { clerkUserId } = await getUser(store, user);
+  await accountsOf(userId, clerkUserId);
+  await generationsOf(userId, clerkUserId);
+  await documentsOf(userId);
+  await jobs();
+  await maintenance();
+  await listings(userId);
+  await verifyLedger(store);
+  await exportUser(store, user, actor);
+  const leaving = await signUp(store);
+  await createGeneration(ctx, { _id: leaving }, request);
+  await consumeQuota(ctx, { _id: leaving }, { credits: 1, reason: 'because' });
+  await eraseUser(store, { _id: leaving }, { actor, removePicture: async () => {} });
+}
+
+async function accountsOf(userId: Types.ObjectId, clerkUserId: string): Promise<void> {
+  const user = { clerkUserId };
+  const idempotency = await idempotencyOf(clerkUserId, 'key', { route: 'test', body: {} });
+  await consumeQuota(ctx, user, { credits: 1 }, idempotency);
+  await settle(store, [userId]);
+  await consumeQuota(ctx, user, { credits: 1 }, idempotency);
+  for (const act of [resetQuota, deleteUser, restoreUser]) {
+    await act(store, user, actor);
+    store.clock.advance(1000);
+  }
+  await settle(store, [userId]);
+  store.clock.advance(32 * DAY);
+  await resetDueQuotas(store);
+}
+
+async function generationsOf(userId: Types.ObjectId, clerkUserId: string): Promise<void> {
+  const user = { clerkUserId };
+  const create = async () => (await createGeneration(ctx, user, request)).generation;
+  const claim = async () => {
+    const claimed = await claimGeneration(store, { workerId: 'w', leaseSeconds: 60, types: ['text-to-image'] });
+    if (!claimed) throw new Error('One was just made');
+    return claimed;
+  };
+  await create();
+  const first = await claim();
+  await renewLease(store, first._id, first.lease.token, 60);
+  await releaseLease(store, first._id, first.lease.token);
+  const again = await claim();
+  await complete(ctx, again._id, again.lease.token, { outputImages: [picture] });
+  await create();
+  const failing = await claim();
+  await fail(ctx, failing._id, failing.lease.token, { errorMessage: 'no', retryable: false });
+  await fail(ctx, failing._id, failing.lease.token, { errorMessage: 'no', retryable: false }).catch(() => {});
+  await cancel(ctx, userId, (await create())._id);
+  await remove(ctx, userId, (await create())._id, actor);
+  await create();
+  await claim();
+  store.clock.advance(61_000);
+  await sweep(ctx, 0);
+  const recorded = await ImageGeneration.createGeneration({ userId, ...request });
+  await chargeGeneration(ctx, user, { credits: 1, generationId: recorded._id });
+  await chargeGeneration(ctx, user, { credits: 1, generationId: recorded._id });
+  // A refund whose obligation was read long ago is looked up again before it is posted.
+  const late = await create();
+  await payObligation(store, await cancelGeneration(store, userId, late._id), new Date(0));
+  await sweep(ctx, 0);
+  // A process that dies in the middle of a settlement leaves the ledger written and the account open.
+  await create();
+  const dying = new Interleaving();
+  void dying.start(ctx, (mortal) => settle(mortal, [userId]));
+  let commands = 0;
+  await dying.play(
+    () => ({ index: 0, fate: ++commands === 4 ? 'before' : 'lives' }),
+    async () => {},
+  );
+  await settle(store, [userId]);
+}
+
+async function documentsOf(userId: Types.ObjectId): Promise<void> {
+  const user = await User.findById(userId);
+  await user?.incrementUsage(1);
+  await user?.getSubscriptionDetails();
+  await User.findByClerkId('user_nobody');
+  await User.getActiveUsersCount();
+  await User.getUsersToResetQuota();
+  const subscription = await Subscription.findByUserId(userId);
+  await subscription?.downgrade('plus');
+  await subscription?.softDelete();
+  store.clock.advance(1000);
+  await subscription?.restore();
+  await Subscription.findByUserId(new Types.ObjectId());
+  await Subscription.findByTier('plus');
+  await Subscription.findByStripeId('sub_3');
+  await Subscription.findExpiredSubscriptions();
+  const newcomer = await signUp(store);
+  const told = {
+    userId: newcomer,
+    customerId: 'cus_new',
+    subscriptionId: 'sub_new',
+    status: 'active' as const,
+    tier: 'plus' as const,
+    currentPeriodEnd: new Date(store.clock.now().getTime() + DAY),
+  };
+  await Promise.all([Subscription.createFromStripe(told), Subscription.createFromStripe(told)]);
+  await Subscription.createFromStripe({ ...told, subscriptionId: 'sub_second' }).catch(() => {});
+  const generation = await ImageGeneration.createGeneration({ userId, ...request });
+  await generation.markAsCompleted([picture]).catch(() => {});
+  await generation.markAsProcessing();
+  await generation.markAsCompleted([picture]);
+  store.clock.advance(1000);
+  await generation.softDelete();
+  store.clock.advance(1000);
+  await generation.restore();
+  await ImageGeneration.findByUser(userId, { limit: 10, status: 'completed' });
+  await ImageGeneration.findRecentByUser(userId, 2);
+  await ImageGeneration.findStalledGenerations();
+}
+
+async function jobs(): Promise<void> {
+  const instant = store.clock.now();
+  await prepareJob(store, 'job', new Date(0));
+  await readJobStates(store);
+  await readJobState(store, 'job');
+  const lease = await claimDueJob(store, { job: 'job', instant, holder: 'h', leaseMs: 1000 });
+  if (!lease) throw new Error('The job is due');
+  await renewJobLease(store, lease, 1000);
+  await giveJobBack(store, lease);
+  await endJob(store, lease, { outcome: 'succeeded', result: {} });
+  await abandonLostJob(store, { job: 'job', instant, leaseMs: 1000 });
+}
+
+async function maintenance(): Promise<void> {
+  await Subscription.create({
+    userId: await signUp(store),
+    tier: 'plus',
+    status: 'active',
+    currentPeriodEnd: new Date(store.clock.now().getTime() - 60 * DAY),
+  });
+  await performMaintenanceCleanup(store, { failedDays: 35, removePicture: async () => {} });
+  await sweep(ctx, 0);
+}
+
+async function listings(userId: Types.ObjectId): Promise<void> {
+  const page = await listGenerations(store, userId, { limit: 10 });
+  const last = page.at(-1);
+  if (!last) throw new Error('There is a history');
+  const after = { createdAt: last.createdAt, id: last._id };
+  await listGenerations(store, userId, { limit: 10, after });
+  await listGenerations(store, userId, { limit: 10, status: 'completed', after });
+  await listGenerations(store, userId, { limit: 10, type: 'text-to-image', from: new Date(START.getTime() - 3 * DAY) });
+  await listLedger(store, userId, { limit: 5 });
+  await listLedger(store, userId, { limit: 5, before: 9 });
+  for (let round = 0; round < 12; round += 1) {
+    store.clock.advance(1000);
+    await recordAct(store, { action: 'user.read', actor }, { model: 'User', id: userId });
+  }
+  const [, entry] = await listAudit(store, { limit: 5 });
+  if (!entry) throw new Error('There were acts');
+  await listAudit(store, { limit: 5, after: { at: entry.at, id: entry._id } });
+}
+
+describe('the queries of the data layer', () => {
+  it('are all sent by this file: a new one has to be added here', () => {
+    expect(querySitesIn(FOLDERS).filter((site) => !sent.sites.has(site))).toEqual([]);
+  });
+
+  it('each have an index', () => {
+    const scans = plans
+      .filter(({ stages }) => stages.includes('COLLSCAN'))
+      .filter(({ shape }) => !WHOLE_COLLECTIONS.some((known) => known.test(shape)));
+    expect(scans.map(({ collection, shape }) => `${collection}: ${shape}`)).toEqual([]);
+  });
+
+  it('look at no more documents than they find, but one and a tenth', () => {
+    const wasteful = plans
+      .filter(({ examined, found }) => examined > found * 1.1 + 1)
+      .filter(({ shape }) => !WHOLE_COLLECTIONS.some((known) => known.test(shape)));
+    expect(
+      wasteful.map(({ collection, shape, examined, found }) => `${collection} ${examined}/${found}: ${shape}`),
+    ).toEqual([]);
+  });
+});
