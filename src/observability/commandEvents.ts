@@ -22,7 +22,6 @@ interface Started {
 }
 interface Ended {
   requestId: number;
-  duration: number;
 }
 
 /**
@@ -30,17 +29,21 @@ interface Ended {
  * (https://www.mongodb.com/docs/drivers/node/current/monitoring-and-logging/monitoring/#command-monitoring).
  */
 export function watchCommands(connection: Connection, told: (command: FinishedCommand) => void): void {
-  const underWay = new Map<number, Started>();
+  // The driver's own durations are whole milliseconds.
+  const underWay = new Map<number, Pick<Started, 'commandName' | 'command'> & { at: number }>();
 
-  function end({ requestId, duration }: Ended, errors: (number | string)[]): void {
+  function end({ requestId }: Ended, errors: (number | string)[]): void {
     const started = underWay.get(requestId);
     if (!started) return;
     underWay.delete(requestId);
-    const { commandName: name, command } = started;
-    told({ name, collection: collectionOf(name, command), seconds: duration / 1000, command, errors });
+    const { commandName: name, command, at } = started;
+    const seconds = (performance.now() - at) / 1000;
+    told({ name, collection: collectionOf(name, command), seconds, command, errors });
   }
 
-  connection.on('commandStarted', (started: Started) => underWay.set(started.requestId, started));
+  connection.on('commandStarted', ({ requestId, commandName, command }: Started) => {
+    underWay.set(requestId, { commandName, command, at: performance.now() });
+  });
   connection.on('commandSucceeded', (ended: Ended & { reply: unknown }) => end(ended, errorsIn(ended.reply)));
   connection.on('commandFailed', (ended: Ended & { failure: Error }) => end(ended, [codeOf(ended.failure)]));
 }
