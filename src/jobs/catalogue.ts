@@ -10,39 +10,49 @@ import { scheduleOf } from './schedule.ts';
 
 export interface CatalogueDeps {
   ctx: Context;
-  storage: PictureStorage;
+  /** Null where pictures are out of reach; then there is no cleanup. */
+  storage: PictureStorage | null;
   cleanup: Env['cleanup'];
 }
 
 const CLEANUP: Actor = { kind: 'job', id: 'cleanup' };
 
-/** Every job there is, in the order in which people read them. */
+/** Every job that this process can do, in the order in which people read them. */
 export function createJobs({ ctx, storage, cleanup }: CatalogueDeps): Job[] {
-  return [
-    {
-      name: 'quota-resets',
-      summary: 'Begins the new month of every user whose month is over.',
-      schedule: scheduleOf('*/5 * * * *'),
-      run: async (signal) => ({ usersReset: await resetDueQuotas(ctx, { signal }) }),
+  const everywhere = [quotaResets(ctx), stalledGenerations(ctx)];
+  return storage ? [...everywhere, nightlyCleanup(ctx, storage, cleanup)] : everywhere;
+}
+
+function quotaResets(ctx: Context): Job {
+  return {
+    name: 'quota-resets',
+    summary: 'Begins the new month of every user whose month is over.',
+    schedule: scheduleOf('*/5 * * * *'),
+    run: async (signal) => ({ usersReset: await resetDueQuotas(ctx, { signal }) }),
+  };
+}
+
+function stalledGenerations(ctx: Context): Job {
+  return {
+    name: 'stalled-generations',
+    summary: 'Ends attempts whose worker is dead or hangs, as every sweep does.',
+    schedule: scheduleOf('* * * * *'),
+    async run() {
+      const attemptsEnded = await endStalledAttempts(ctx);
+      if (attemptsEnded > 0) ctx.queue.wake();
+      return { attemptsEnded };
     },
-    {
-      name: 'stalled-generations',
-      summary: 'Ends attempts whose worker is dead or hangs, as every sweep does.',
-      schedule: scheduleOf('* * * * *'),
-      async run() {
-        const attemptsEnded = await endStalledAttempts(ctx);
-        if (attemptsEnded > 0) ctx.queue.wake();
-        return { attemptsEnded };
-      },
+  };
+}
+
+function nightlyCleanup(ctx: Context, storage: PictureStorage, ages: Env['cleanup']): Job {
+  return {
+    name: 'cleanup',
+    summary: 'Removes old generations with their pictures, and ends subscriptions that have run out.',
+    schedule: scheduleOf('30 3 * * *'),
+    async run(signal) {
+      const options = { ...ages, removePicture: storage.remove, actor: CLEANUP, signal };
+      return { ...(await performMaintenanceCleanup(ctx, options)) };
     },
-    {
-      name: 'cleanup',
-      summary: 'Removes old generations with their pictures, and ends subscriptions that have run out.',
-      schedule: scheduleOf('30 3 * * *'),
-      async run(signal) {
-        const options = { ...cleanup, removePicture: storage.remove, actor: CLEANUP, signal };
-        return { ...(await performMaintenanceCleanup(ctx, options)) };
-      },
-    },
-  ];
+  };
 }

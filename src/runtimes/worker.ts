@@ -9,6 +9,8 @@ import { ArtifexError } from '../domain/errors.ts';
 import { createIdentities } from '../identity/identities.ts';
 import { clerkProfiles, noProfiles, type ProfileSource } from '../identity/profiles.ts';
 import { clerkTrust, type SessionTrust } from '../identity/sessionTrust.ts';
+import { createJobs } from '../jobs/catalogue.ts';
+import { startScheduler } from '../jobs/scheduler.ts';
 import type { EdgeEnv } from '../middleware/context.ts';
 import { problemHandler } from '../middleware/problem.ts';
 import { requestId } from '../middleware/requestId.ts';
@@ -61,19 +63,28 @@ export default {
     }
   },
 
-  /** The sweeper, which every process of the API runs: see `crons` in wrangler.toml. */
+  /** The sweeper, which every process of the API runs, and the jobs that are due: see `crons` in wrangler.toml. */
   async scheduled(_event: unknown, bindings: Bindings): Promise<void> {
     const ready = setupOrProblem(bindings);
     if (ready instanceof EnvironmentError) throw ready;
     const session = openWorkerSession(ready);
     try {
       await session.connect();
-      if (session.isPrepared()) await sweep(session.ctx);
+      if (session.isPrepared()) await runWhatIsDue(ready, session);
     } finally {
       await ended(session, ready.log);
     }
   },
 };
+
+async function runWhatIsDue({ env, observability }: Setup, { ctx }: WorkerSession): Promise<void> {
+  await sweep(ctx);
+  // Pictures lie with the processes that draw them; what removes them runs there.
+  const jobs = createJobs({ ctx, storage: null, cleanup: env.cleanup });
+  const scheduler = startScheduler({ ctx, jobs, observer: observability.jobs });
+  await scheduler.look();
+  await scheduler.stop();
+}
 
 function setupOrProblem(bindings: Bindings): Setup | EnvironmentError {
   try {

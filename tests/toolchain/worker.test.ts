@@ -4,6 +4,7 @@ import mongoose, { Types } from 'mongoose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemOf } from '../support/api.ts';
 import { databaseUri } from '../support/database.ts';
+import { parseExposition, sumOf } from '../support/exposition.ts';
 import { startProcess, temporaryFolder } from '../support/processes.ts';
 import { createTokenIssuer } from '../support/tokens.ts';
 
@@ -100,10 +101,34 @@ describe('the Worker', () => {
     expect(answers).toEqual(Array.from({ length: 30 }, () => 200));
   });
 
-  it('sweeps by schedule', async () => {
-    const response = await fetch(`${worker.url}/cdn-cgi/local/scheduled`);
+  it('sweeps by schedule, and does the jobs that are due and need no disk', async () => {
+    const connection = await mongoose.createConnection(databaseUri(DATABASE)).asPromise();
+    const jobs = connection.collection('jobs');
+    const first = await fetch(`${worker.url}/cdn-cgi/local/scheduled`);
+    expect(await first.text()).toBe('ok');
+    await jobs.updateMany({}, { $set: { doneFor: new Date(0) } });
+    const second = await fetch(`${worker.url}/cdn-cgi/local/scheduled`);
+    expect(await second.text()).toBe('ok');
+    const states = await jobs.find({}).sort({ _id: 1 }).toArray();
+    await connection.close();
 
-    expect(await response.text()).toBe('ok');
+    expect(states).toMatchObject([
+      { lastRun: { outcome: 'succeeded', result: { usersReset: 0 } } },
+      { lastRun: { outcome: 'succeeded', result: { attemptsEnded: 0 } } },
+    ]);
+  });
+
+  it('measures what its isolate does', async () => {
+    const samples = parseExposition(await (await fetch(`${worker.url}/metrics`)).text());
+
+    expect(sumOf(samples, 'artifex_http_requests_total', { route: '/healthz', status: '200' })).toBeGreaterThan(0);
+    expect(
+      sumOf(samples, 'artifex_database_command_duration_seconds_count', {
+        command: 'findAndModify',
+        collection: 'users',
+      }),
+    ).toBeGreaterThan(0);
+    expect(sumOf(samples, 'artifex_database_pool_size')).toBe(0);
   });
 
   it('has no pictures', async () => {
