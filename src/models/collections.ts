@@ -27,13 +27,14 @@ export const auditOf = ({ models: { AuditEntry } }: Store): Collection<AuditEntr
 export const subscriptionsOf = ({ models: { Subscription } }: Store): Collection<Subscription> =>
   Subscription.db.collection<Subscription>(Subscription.collection.collectionName);
 
-export type ActHolderModel = 'ImageGeneration' | 'Subscription';
+export const ACT_HOLDER_MODELS = ['ImageGeneration', 'Subscription'] as const;
+export type ActHolderModel = (typeof ACT_HOLDER_MODELS)[number];
 
 /** Documents that hold acts for the audit trail until it has them. */
 export const actHoldersOf = ({ models }: Store, name: ActHolderModel): Collection<ActHolder> =>
   models[name].db.collection<ActHolder>(models[name].collection.collectionName);
 
-interface ActHolder {
+export interface ActHolder {
   _id: Types.ObjectId;
   openActs?: OpenAct[];
 }

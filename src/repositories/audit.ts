@@ -1,7 +1,7 @@
 import { Types } from 'mongoose';
 import type { Act } from '../domain/audit.ts';
 import type { AuditEntry, AuditSubject } from '../models/AuditEntry.ts';
-import { type ActHolderModel, actHoldersOf, auditOf } from '../models/collections.ts';
+import { type ActHolder, type ActHolderModel, actHoldersOf, auditOf } from '../models/collections.ts';
 import { insertMissing } from '../models/duplicateKey.ts';
 import { withoutActs } from '../models/statements/acts.ts';
 import type { Store } from '../models/store.ts';
@@ -30,30 +30,37 @@ export function listAudit(
     .toArray();
 }
 
-const BATCH = 100;
+/** Documents whose acts the audit trail does not have yet, but for those `except`. */
+export function holdersOfActs(
+  store: Store,
+  model: ActHolderModel,
+  limit: number,
+  except: readonly Types.ObjectId[] = [],
+): Promise<ActHolder[]> {
+  return actHoldersOf(store, model)
+    .find({ 'openActs.at': { $gte: new Date(0) }, _id: { $nin: [...except] } }, { projection: { openActs: 1 } })
+    .limit(limit)
+    .toArray();
+}
 
 /**
- * Copies to the audit trail the acts that stand in generations and subscriptions, and takes them away there. It may be cut off
- * anywhere and be run by many at once.
+ * Copies to the audit trail the acts that stand in these documents, and takes them away there. It may be cut off anywhere and be run
+ * by many at once.
  *
  * @returns how many were copied
  */
-export async function recordOpenActs(store: Store): Promise<number> {
-  return (await copyActs(store, 'ImageGeneration')) + (await copyActs(store, 'Subscription'));
-}
-
-async function copyActs(store: Store, model: ActHolderModel): Promise<number> {
-  const collection = actHoldersOf(store, model);
-  const holders = await collection
-    .find({ 'openActs.at': { $gte: new Date(0) } }, { projection: { openActs: 1 } })
-    .limit(BATCH)
-    .toArray();
+export async function recordOpenActs(
+  store: Store,
+  model: ActHolderModel,
+  holders: readonly ActHolder[],
+): Promise<number> {
   const entries = holders.flatMap(({ _id, openActs = [] }) =>
     openActs.map(({ id, ...act }): AuditEntry => ({ _id: id, ...act, subject: { model, id: _id } })),
   );
   if (entries.length === 0) return 0;
   await insertMissing(() => auditOf(store).insertMany(entries, { ordered: false }));
   const ids = entries.map(({ _id }) => _id);
-  await collection.updateMany({ _id: { $in: holders.map(({ _id }) => _id) } }, withoutActs(ids));
+  const filter = { _id: { $in: holders.map(({ _id }) => _id) } };
+  await actHoldersOf(store, model).updateMany(filter, withoutActs(ids));
   return entries.length;
 }

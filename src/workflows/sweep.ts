@@ -1,8 +1,9 @@
 import type { Types } from 'mongoose';
 import { errorFields } from '../config/log.ts';
 import type { Actor } from '../domain/audit.ts';
+import { ACT_HOLDER_MODELS, type ActHolder, type ActHolderModel } from '../models/collections.ts';
 import { followSubscription, usersToFollow } from '../models/statements/following.ts';
-import { recordOpenActs } from '../repositories/audit.ts';
+import { holdersOfActs, recordOpenActs } from '../repositories/audit.ts';
 import { endStalledAttempts, owingGenerations } from '../repositories/queue.ts';
 import { accountsToSettle, type Settled, settle } from '../repositories/settlement.ts';
 import type { Context } from './context.ts';
@@ -22,6 +23,7 @@ export const SETTLING_GRACE_MS = 2_000;
 
 const OBLIGATION_BATCH = 100;
 const FOLLOWING_BATCH = 100;
+const ACT_BATCH = 100;
 
 const SWEEPER: Actor = { kind: 'job', id: 'sweep' };
 
@@ -37,15 +39,52 @@ export async function sweep(ctx: Context, graceMs: number = SETTLING_GRACE_MS): 
   const obligationsPaid = await payObligations(ctx);
   const entriesSettled = await settleAll(ctx, new Date(ctx.clock.now().getTime() - graceMs));
   const subscriptionsFollowed = await followAll(ctx);
-  const actsRecorded = await recordOpenActs(ctx);
+  const actsRecorded = await recordActs(ctx);
   return { attemptsEnded, obligationsPaid, entriesSettled, subscriptionsFollowed, actsRecorded };
 }
 
-/** Who changes a subscription lets the user's account follow at once; this is for those who died before. */
+/**
+ * Who changes a subscription lets the user's account follow at once; this is for those who died before. Each user once in a sweep, so
+ * that those who cannot be brought on hold up neither the sweep nor the others.
+ */
 async function followAll(ctx: Context): Promise<number> {
-  const users = await usersToFollow(ctx, FOLLOWING_BATCH);
-  const left = await eachOf(ctx, users, (userId) => followSubscription(ctx, userId, SWEEPER));
-  return users.length - left.length;
+  const seen: Types.ObjectId[] = [];
+  let followed = 0;
+  for (;;) {
+    const users = await usersToFollow(ctx, FOLLOWING_BATCH, seen);
+    if (users.length === 0) return followed;
+    seen.push(...users);
+    const left = await eachOf(ctx, users, (userId) => followSubscription(ctx, userId, SWEEPER));
+    followed += users.length - left.length;
+  }
+}
+
+/** Each document once in a sweep, like the users above. */
+async function recordActs(ctx: Context): Promise<number> {
+  let recorded = 0;
+  for (const model of ACT_HOLDER_MODELS) {
+    const seen: Types.ObjectId[] = [];
+    for (;;) {
+      const holders = await holdersOfActs(ctx, model, ACT_BATCH, seen);
+      if (holders.length === 0) break;
+      seen.push(...holders.map(({ _id }) => _id));
+      recorded += await recordActBatch(ctx, model, holders);
+    }
+  }
+  return recorded;
+}
+
+/** Together, and one by one where that fails, so that a damaged document does not hold up the others. */
+async function recordActBatch(ctx: Context, model: ActHolderModel, holders: ActHolder[]): Promise<number> {
+  try {
+    return await recordOpenActs(ctx, model, holders);
+  } catch {
+    let recorded = 0;
+    await eachOf(ctx, holders, async (holder) => {
+      recorded += await recordOpenActs(ctx, model, [holder]);
+    });
+    return recorded;
+  }
 }
 
 /** Each obligation once in a sweep, so that those which cannot be paid hold up neither the sweep nor the others. */

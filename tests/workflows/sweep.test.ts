@@ -1,9 +1,9 @@
 import { Types } from 'mongoose';
 import { describe, expect, it } from 'vitest';
 import { createLog } from '@/config/log.ts';
-import { generationsOf, ledgerOf, usersOf } from '@/models/collections.ts';
+import { auditOf, generationsOf, ledgerOf, subscriptionsOf, usersOf } from '@/models/collections.ts';
 import { post } from '@/models/statements/accounts.ts';
-import { cancelGeneration } from '@/repositories/generations.ts';
+import { cancelGeneration, deleteGeneration } from '@/repositories/generations.ts';
 import { claimGeneration } from '@/repositories/queue.ts';
 import { accountsToSettle, settle } from '@/repositories/settlement.ts';
 import { consumeQuota } from '@/workflows/consumeQuota.ts';
@@ -135,6 +135,42 @@ describe('a sweep', () => {
     expect(await sweep(ctx, 0)).toMatchObject({ obligationsPaid: 1 });
     expect((await readUser(store, _id)).monthlyUsage).toBe(0);
     await generationsOf(store).deleteMany({ userId: orphan.userId });
+  });
+
+  it('lets an account follow its subscription also behind more that cannot be followed than one batch holds', async () => {
+    const subscription = {
+      tier: 'plus',
+      status: 'active',
+      currentPeriodEnd: new Date(store.clock.now().getTime() + 86_400_000),
+    };
+    const unapplied = store.clock.now();
+    const orphans = Array.from({ length: 120 }, () => ({ ...subscription, userId: new Types.ObjectId(), unapplied }));
+    await store.models.Subscription.insertMany(orphans);
+    store.clock.advance(1);
+    const _id = await signUp(store);
+    await store.models.Subscription.insertMany([{ ...subscription, userId: _id, unapplied: store.clock.now() }]);
+    expect(await sweep(ctx, 0)).toMatchObject({ subscriptionsFollowed: 1 });
+    expect((await readUser(store, _id)).subscriptionTier).toBe('plus');
+    await subscriptionsOf(store).deleteMany({});
+  });
+
+  it('records all open acts, also behind more documents that it cannot read than one batch holds', async () => {
+    const damaged = Array.from({ length: 120 }, () => ({
+      _id: new Types.ObjectId(),
+      openActs: { at: store.clock.now() },
+    }));
+    await store.connection.collection('imagegenerations').insertMany(damaged);
+    const _id = await signUp(store);
+    const generations = Array.from({ length: 130 }, () => ({ userId: _id, type: 'text-to-image', prompt: 'A bay' }));
+    const inserted = await store.models.ImageGeneration.insertMany(generations);
+    const actor = { kind: 'user', id: 'somebody' } as const;
+    for (const { _id: id } of inserted) await deleteGeneration(store, _id, id, actor);
+    expect(await sweep(ctx, 0)).toMatchObject({ actsRecorded: 130 });
+    expect(await sweep(ctx, 0)).toMatchObject({ actsRecorded: 0 });
+    expect(await auditOf(store).countDocuments({ 'subject.id': { $in: inserted.map(({ _id: id }) => id) } })).toBe(130);
+    await generationsOf(store).deleteMany({
+      $or: [{ userId: _id }, { _id: { $in: damaged.map(({ _id: id }) => id) } }],
+    });
   });
 
   it('ends also when the obligations of an account that cannot be settled fill a batch', async () => {

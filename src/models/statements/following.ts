@@ -29,14 +29,18 @@ export async function followSubscription(store: Store, userId: Types.ObjectId, a
   if (applied.length > 0) await subscriptionsOf(store).updateMany({ $or: applied }, { $unset: { unapplied: 1 } });
 }
 
-/** Users whose account does not know yet what a subscription of theirs says. */
-export async function usersToFollow(store: Store, limit: number): Promise<Types.ObjectId[]> {
+/** Users whose account does not know yet what a subscription of theirs says, the longest waiting first, but for those `except`. */
+export async function usersToFollow(
+  store: Store,
+  limit: number,
+  except: readonly Types.ObjectId[] = [],
+): Promise<Types.ObjectId[]> {
   const found = await subscriptionsOf(store)
-    .find({ unapplied: { $exists: true } }, { projection: { userId: 1 } })
+    .find({ unapplied: { $exists: true }, userId: { $nin: [...except] } }, { projection: { userId: 1 } })
     .sort({ unapplied: 1 })
     .limit(limit)
     .toArray();
-  return found.map(({ userId }) => userId);
+  return [...new Map(found.map(({ userId }) => [userId.toHexString(), userId])).values()];
 }
 
 const FIELDS = {
