@@ -153,6 +153,13 @@ describe('events (reference/change-events)', () => {
     await expect(unsplit.next()).rejects.toMatchObject({ code: 280 });
   });
 
+  test('batches of a few events lose none', async () => {
+    const c = server().freshDb().collection('c');
+    const stream = await opened(c.watch([], { batchSize: 2 }));
+    await c.insertMany([{ n: 1 }, { n: 2 }, { n: 3 }]);
+    expect((await take(stream, 3)).map(({ fullDocument }) => fullDocument.n)).toEqual([1, 2, 3]);
+  });
+
   test('an error comes after the events before it', async () => {
     const db = server().freshDb();
     await db.createCollection('c');

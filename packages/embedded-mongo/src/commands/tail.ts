@@ -29,7 +29,7 @@ export function* tail(context: CommandContext, request: FindRequest, batchSize: 
   if (spec.skip > 0) stream = new SkipStream(stream, spec.skip);
   if (spec.limit > 0) stream = new LimitStream(stream, spec.limit);
   if (projection !== undefined) stream = new MapStream(stream, projection);
-  const followed = { isInvalidated: false, highWater: undefined, awaits };
+  const followed = { isInvalidated: false, awaits };
   const { id, docs } = yield* context.engine.cursors.follow(namespace, stream, followed, batchSize);
   return reply(namespace, id, docs);
 }

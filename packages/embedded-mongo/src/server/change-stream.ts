@@ -80,7 +80,7 @@ export class ChangeStream implements Stream {
   }
 
   /** A token from which everything that is not yet known follows. */
-  get highWater(): Doc {
+  takeHighWater(): Doc {
     if (this.pending !== undefined) return encodeToken(this.pending, this.isInvalidated ? 'invalidate' : 'event');
     this.position = this.history.position;
     return encodeToken(this.position, 'between');

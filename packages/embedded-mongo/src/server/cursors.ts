@@ -16,8 +16,8 @@ export const DEFAULT_BATCH = 101;
 /** A source that goes on: it wakes whoever waits for more of it. */
 export interface Followed {
   readonly isInvalidated: boolean;
-  /** Up to where all has been seen; only change streams can be resumed there. */
-  readonly highWater: Doc | undefined;
+  /** Goes on from the present, and says where that is; only change streams can be resumed there. */
+  takeHighWater?(): Doc;
   /** False for a cursor that answers at once when there is nothing. */
   readonly awaits?: boolean;
 }
@@ -200,7 +200,8 @@ export class Cursors {
 
 /** After a batch that is complete for now, all that has happened is behind; else the last document is the place. */
 function resumeToken(followed: Followed, docs: readonly Doc[], done: boolean): Doc | undefined {
-  if (done || followed.highWater === undefined) return followed.highWater;
+  if (followed.takeHighWater === undefined) return undefined;
+  if (done) return followed.takeHighWater();
   const id = docs.at(-1)?.get('_id');
   return id instanceof Doc ? id : undefined;
 }
