@@ -56,7 +56,8 @@ export async function runJob(
   }
 
   function tell(ended: RunOutcome, seconds: number): void {
-    const fields = { job: job.name, instant: lease.instant.toISOString(), fence: lease.fence, seconds, ...result };
+    const { holder, fence, instant } = lease;
+    const fields = { job: job.name, instant: instant.toISOString(), holder, fence, seconds, ...result };
     if (ended === 'failed') ctx.log.error('a job failed', { ...fields, ...errorFields(failure) });
     else if (ended === 'lost') ctx.log.warn('a job was taken over by another process', fields);
     else if (ended === 'stopped') ctx.log.info('a job was stopped; another process goes on', fields);

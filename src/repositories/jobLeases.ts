@@ -9,6 +9,8 @@ export const JOB_ATTEMPTS = 3;
 /** A process's right to run a job. It ends by itself unless it is renewed. */
 export interface JobLease {
   job: string;
+  /** The process. */
+  holder: string;
   /** The instant of the schedule that the run is for. */
   instant: Date;
   /** Fencing token: every later lease of the job has a higher one. */
@@ -87,7 +89,7 @@ async function claimWhere(store: Store, claim: JobClaim, conditions: object[]): 
     ],
     { returnDocument: 'after', projection: { fence: 1 } },
   );
-  return claimed && { job, instant, fence: claimed.fence, expiresAt };
+  return claimed && { job, holder, instant, fence: claimed.fence, expiresAt };
 }
 
 function isFree(now: Date, leaseMs: number) {
