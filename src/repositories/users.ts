@@ -1,3 +1,4 @@
+import type { Types } from 'mongoose';
 import { UserNotFoundError } from '../domain/errors.ts';
 import { usersOf } from '../models/collections.ts';
 import { isDuplicateKey } from '../models/duplicateKey.ts';
@@ -22,6 +23,18 @@ export async function getUser(store: Store, reference: UserReference): Promise<U
   if (!user) throw new UserNotFoundError();
   if (user.isDeleted) throw accountDeleted();
   return user;
+}
+
+/**
+ * Whether the user of that id is still the one of that Clerk id: an erasure parts the two, and removed seeds come back under other ids.
+ *
+ * @throws {ArtifexError} `account_deleted`
+ */
+export async function isStillUser(store: Store, _id: Types.ObjectId, clerkUserId: string): Promise<boolean> {
+  const user = await usersOf(store).findOne({ _id }, { projection: { _id: 0, clerkUserId: 1, isDeleted: 1 } });
+  if (user?.clerkUserId !== clerkUserId) return false;
+  if (user.isDeleted) throw accountDeleted();
+  return true;
 }
 
 /**

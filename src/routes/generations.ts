@@ -11,7 +11,7 @@ import { emptyBody, jsonBody, params, query } from '../middleware/validate.ts';
 import { getGeneration, listGenerations } from '../repositories/generations.ts';
 import { createGeneration } from '../workflows/createGeneration.ts';
 import { cancel, remove } from '../workflows/endGeneration.ts';
-import { asUser, userIdOf } from '../workflows/signIn.ts';
+import { asUser, readAsUser, userIdOf } from '../workflows/signIn.ts';
 import type { RouteDeps } from './deps.ts';
 import { idSchema } from './ids.ts';
 import { pageOut, positionOf } from './paging.ts';
@@ -86,8 +86,9 @@ export function generationRoutes(deps: RouteDeps) {
       async (c) => {
         const { limit, cursor, ...filter } = c.req.valid('query');
         const after = positionOf(cursor, generationPosition);
-        const userId = await userIdOf(deps, c.var.auth);
-        const found = await listGenerations(ctx, userId, { ...filter, after, limit: limit + 1 });
+        const found = await readAsUser(deps, c.var.auth, (userId) =>
+          listGenerations(ctx, userId, { ...filter, after, limit: limit + 1 }),
+        );
         const origin = originOf(c.req.url);
         return c.json(
           pageOut(
@@ -109,8 +110,8 @@ export function generationRoutes(deps: RouteDeps) {
       }),
       oneGeneration,
       async (c) => {
-        const userId = await userIdOf(deps, c.var.auth);
-        const generation = await getGeneration(ctx, userId, c.req.valid('param').id);
+        const { id } = c.req.valid('param');
+        const generation = await readAsUser(deps, c.var.auth, (userId) => getGeneration(ctx, userId, id));
         return c.json(generationOut(generation, originOf(c.req.url)));
       },
     )

@@ -8,11 +8,10 @@ import type { UserEnv } from '../middleware/context.ts';
 import { describe } from '../middleware/describe.ts';
 import { idempotencyKey } from '../middleware/idempotencyKey.ts';
 import { jsonBody, query } from '../middleware/validate.ts';
-import { listLedger } from '../repositories/ledger.ts';
-import { settle } from '../repositories/settlement.ts';
 import { getUser } from '../repositories/users.ts';
 import { consumeQuota } from '../workflows/consumeQuota.ts';
-import { asUser, userIdOf } from '../workflows/signIn.ts';
+import { readLedger } from '../workflows/readLedger.ts';
+import { asUser, readAsUser } from '../workflows/signIn.ts';
 import type { RouteDeps } from './deps.ts';
 import { pageOut, positionOf } from './paging.ts';
 import { ledgerEntryOut, ledgerEntrySchema, quotaOut, quotaSchema } from './representations.ts';
@@ -97,10 +96,9 @@ export function quotaRoutes(deps: RouteDeps) {
       async (c) => {
         const { limit, cursor } = c.req.valid('query');
         const [before] = positionOf(cursor, ledgerPosition) ?? [];
-        const userId = await userIdOf(deps, c.var.auth);
-        // A caller who has just spent something finds it here, whoever took it and however lately.
-        await settle(ctx, [userId]);
-        const entries = await listLedger(ctx, userId, { limit: limit + 1, before });
+        const entries = await readAsUser(deps, c.var.auth, (userId) =>
+          readLedger(ctx, userId, { limit: limit + 1, before }),
+        );
         return c.json(pageOut(entries, limit, ledgerEntryOut, ({ sequence }) => [sequence]));
       },
     );

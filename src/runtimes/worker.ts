@@ -6,7 +6,7 @@ import { getConnectionInfo } from '../config/database.ts';
 import { EnvironmentError, readEnv } from '../config/env.ts';
 import { createLog, errorFields, type Log } from '../config/log.ts';
 import { ArtifexError } from '../domain/errors.ts';
-import { createIdentities } from '../identity/identities.ts';
+import { createIdentities, type Identities } from '../identity/identities.ts';
 import { clerkProfiles, noProfiles, type ProfileSource } from '../identity/profiles.ts';
 import { clerkTrust, type SessionTrust } from '../identity/sessionTrust.ts';
 import { createJobs } from '../jobs/catalogue.ts';
@@ -32,6 +32,7 @@ interface ExecutionContext {
 interface Setup extends WorkerSessionDeps {
   sessions: SessionTrust;
   profiles: ProfileSource;
+  identities: Identities;
 }
 
 /** The other addresses answer without a database, and so quicker, and also while there is none. */
@@ -111,21 +112,24 @@ function setUp(bindings: Bindings): Setup {
   const profiles = env.clerk.secretKey === undefined ? noProfiles : clerkProfiles(env.clerk.secretKey, log);
   tellOfClearData(env, log);
   const observability = createObservability({ log, slowQueryMs: env.slowQueryMs });
-  return { env, log, mongodbUri, sessions, profiles, observability };
+  const identities = createIdentities((isHit) => observability.cacheLookedUp('identities', isHit));
+  return { env, log, mongodbUri, sessions, profiles, identities, observability };
 }
 
 function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-function appOf({ log, sessions, profiles, observability }: Setup, { ctx, connection, isPrepared }: WorkerSession) {
+function appOf(
+  { log, sessions, profiles, identities, observability }: Setup,
+  { ctx, connection, isPrepared }: WorkerSession,
+) {
   return createApp({
     log,
     ctx,
     storage: noStorage,
     sessions,
-    // One that outlived the request would never forget: its clock is a timer, and timers end with the request.
-    identities: createIdentities((isHit) => observability.cacheLookedUp('identities', isHit)),
+    identities,
     profiles,
     requestAnswered: observability.requestAnswered,
     metrics: observability.exposition,

@@ -1,8 +1,9 @@
-import type { Types } from 'mongoose';
+import { Types } from 'mongoose';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readEnv } from '@/config/env.ts';
 import { KEY_RETENTION_MS } from '@/domain/ledger.ts';
-import { generationsOf } from '@/models/collections.ts';
+import { generationsOf, usersOf } from '@/models/collections.ts';
+import { deleteUser } from '@/repositories/accounts.ts';
 import { settle } from '@/repositories/settlement.ts';
 import { createService } from '@/runtimes/service.ts';
 import { keptLog, problemOf } from '../support/api.ts';
@@ -74,6 +75,44 @@ describe('a deleted account', () => {
     const user = await store.models.User.findOne({ clerkUserId: caller.clerkUserId, isDeleted: true }).orFail().lean();
     expect(user.monthlyUsage).toBe(0);
     expect(await generationsOf(store).countDocuments({ userId: user._id })).toBe(0);
+  });
+});
+
+describe('an account that another process deletes', () => {
+  const image = { type: 'text-to-image', prompt: 'A bay' };
+
+  it('is refused by the very next request, whatever this process remembers', async () => {
+    const caller = await api.person();
+    const { id } = await (await caller.post('/v1/generations', image)).json();
+    await caller.get(`/v1/generations/${id}`);
+    await deleteUser(store, { clerkUserId: caller.clerkUserId }, { kind: 'job', id: 'elsewhere' });
+    const requests = [
+      () => caller.get('/v1/generations'),
+      () => caller.get(`/v1/generations/${id}`),
+      () => caller.get(`/v1/generations/${new Types.ObjectId()}`),
+      () => caller.get('/v1/quota/ledger'),
+      () => caller.post(`/v1/generations/${id}/cancel`),
+      () => caller.delete(`/v1/generations/${id}`),
+    ];
+    for (const request of requests) {
+      expect(await problemOf(await request())).toMatchObject({ status: 403, code: 'account_deleted' });
+    }
+    expect(await generationsOf(store).findOne({ _id: new Types.ObjectId(String(id)) })).toMatchObject({
+      status: 'pending',
+      isDeleted: false,
+    });
+  });
+
+  it('is another one when its Clerk id comes back', async () => {
+    const caller = await api.person();
+    const { id } = await (await caller.post('/v1/generations', image)).json();
+    await caller.get('/v1/generations');
+    await usersOf(store).updateOne(
+      { clerkUserId: caller.clerkUserId },
+      { $set: { clerkUserId: 'erased', isDeleted: true } },
+    );
+    expect(await (await caller.get('/v1/generations')).json()).toEqual({ data: [], nextCursor: null });
+    expect(await problemOf(await caller.post(`/v1/generations/${id}/cancel`))).toMatchObject({ code: 'not_found' });
   });
 });
 

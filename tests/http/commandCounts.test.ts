@@ -15,7 +15,7 @@ beforeAll(async () => {
   caller = await api.person();
   const created = await caller.post('/v1/generations', IMAGE);
   id = (await created.json()).id;
-  // A process remembers for a few seconds whose session it has seen.
+  // A process remembers whose session it has seen.
   await caller.get('/v1/generations');
 });
 
@@ -56,20 +56,45 @@ describe('round trips to the database', () => {
     expect(await commandsOf(create, 402)).toEqual(['findAndModify']);
   });
 
-  it('GET /v1/generations and /v1/generations/{id}: 1 each', async () => {
-    expect(await commandsOf(() => caller.get('/v1/generations'), 200)).toEqual(['find']);
-    expect(await commandsOf(() => caller.get(`/v1/generations/${id}`), 200)).toEqual(['find']);
+  it('GET /v1/generations and /v1/generations/{id}: 1, and at the same time a look whether the account is there', async () => {
+    expect(await commandsOf(() => caller.get('/v1/generations'), 200)).toEqual(['find', 'find']);
+    expect(await commandsOf(() => caller.get(`/v1/generations/${id}`), 200)).toEqual(['find', 'find']);
+    for (const path of ['/v1/generations', `/v1/generations/${id}`]) expect(await atOnceDuring(path)).toBe(2);
   });
 
-  it('GET /v1/quota/ledger: 2, and 4 where charges have just been made', async () => {
+  it('GET /v1/quota/ledger: 2, and 4 where charges have just been made; at the same time the look', async () => {
     await caller.get('/v1/quota/ledger');
-    expect(await commandsOf(() => caller.get('/v1/quota/ledger'), 200)).toEqual(['find', 'find']);
+    const list = () => caller.get('/v1/quota/ledger');
+    expect(await commandsOf(list, 200)).toEqual(['find', 'find', 'find']);
     await caller.post('/v1/quota/consume', { credits: 1 });
-    expect(await commandsOf(() => caller.get('/v1/quota/ledger'), 200)).toEqual(['find', 'insert', 'update', 'find']);
+    expect(await commandsOf(list, 200)).toEqual(['find', 'find', 'insert', 'update', 'find']);
   });
 
-  it('POST /v1/generations/{id}/cancel: 2, the move and the refund', async () => {
+  it('POST /v1/generations/{id}/cancel: 3, the look, the move and the refund', async () => {
     const cancel = () => caller.post(`/v1/generations/${id}/cancel`);
-    expect(await commandsOf(cancel, 200)).toEqual(['findAndModify', 'findAndModify']);
+    expect(await commandsOf(cancel, 200)).toEqual(['find', 'findAndModify', 'findAndModify']);
   });
+
+  it('DELETE /v1/generations/{id}: 2, the look and the move', async () => {
+    // What the cancelled one owed is settled by then.
+    await caller.get('/v1/quota/ledger');
+    expect(await commandsOf(() => caller.delete(`/v1/generations/${id}`), 204)).toEqual(['find', 'findAndModify']);
+  });
+
+  /** How many commands were under way at most while the path was read. */
+  async function atOnceDuring(path: string): Promise<number> {
+    let [underWay, most] = [0, 0];
+    const began = () => {
+      underWay += 1;
+      most = Math.max(most, underWay);
+    };
+    const ended = () => {
+      underWay -= 1;
+    };
+    const client = store.connection.getClient();
+    client.on('commandStarted', began).on('commandSucceeded', ended);
+    await caller.get(path);
+    client.off('commandStarted', began).off('commandSucceeded', ended);
+    return most;
+  }
 });
