@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { ArtifexError, type ErrorCode, type FieldError, ValidationFailedError } from '../domain/errors.ts';
 import { readJsonText } from './body.ts';
 import { problemAnswers } from './describe.ts';
+import { unsafeNames } from './safeNames.ts';
 
 // One schema validates a part of the request, types `c.req.valid(...)` and documents the route. `@hono/zod-validator`
 // does the first two; for the third, a middleware carries hono-openapi's symbol.
@@ -31,7 +32,10 @@ export function jsonBody<Schema extends z.ZodType, E extends Env, P extends stri
     }
     // The body is spent, and Hono's validator reads it again; hono/body-limit hands it on in the same way.
     c.req.raw = new Request(c.req.raw, { body: text });
-    return validate(c, next);
+    return validate(c, async () => {
+      refuseUnsafeNames(text);
+      await next();
+    });
   };
   return documentedAs(parseBody, {
     requestBody: { required: true, content: { 'application/json': { schema: resolver(schema) } } },
@@ -80,6 +84,15 @@ export function fieldErrors(error: z.core.$ZodError): FieldError[] {
 
 function pathOf(path: readonly PropertyKey[]): string {
   return path.map(String).join('.');
+}
+
+/**
+ * For what a schema lets through as it comes, such as free metadata: no name from outside reaches the database as an operator or
+ * a path.
+ */
+function refuseUnsafeNames(text: string): void {
+  const errors = unsafeNames(JSON.parse(text));
+  if (errors.length > 0) throw new ValidationFailedError(errors);
 }
 
 type Outcome = { success: true } | { success: false; error: z.core.$ZodError };

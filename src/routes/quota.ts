@@ -14,23 +14,33 @@ import { readLedger } from '../workflows/readLedger.ts';
 import { asUser, readAsUser } from '../workflows/signIn.ts';
 import type { RouteDeps } from './deps.ts';
 import { pageOut, positionOf } from './paging.ts';
+import { readable, represent, writable } from './permitted.ts';
 import { ledgerEntryOut, ledgerEntrySchema, quotaOut, quotaSchema } from './representations.ts';
 import { pageOf, pageQuery, queryInteger } from './schemas.ts';
 
 const quotaQuery = z.strictObject({
   credits: queryInteger({ min: 1, max: MAX_CREDITS }).default(1).describe('Credits that you would like to spend.'),
 });
-const quotaAnswer = quotaSchema
-  .extend({ allowed: z.boolean().describe('Advice: only a charge decides.'), credits: z.int().positive() })
-  .meta({ id: 'QuotaCheck' });
+const quotaAnswer = readable(
+  { resource: 'QuotaCheck', by: 'self', id: 'QuotaCheck' },
+  {
+    ...quotaSchema.shape,
+    allowed: z.boolean().describe('Advice: only a charge decides.'),
+    credits: z.int().positive(),
+  },
+);
 
-const consumption = z.strictObject({
-  credits: z.int().min(1).max(MAX_CREDITS),
-  reason: z.string().min(1).max(500).exactOptional(),
-});
-const consumptionAnswer = z
-  .object({ chargeId: z.string(), credits: z.int().positive(), quota: quotaSchema })
-  .meta({ id: 'Consumption' });
+const consumption = writable(
+  { resource: 'Consumption', by: 'self', id: 'ConsumptionRequest' },
+  {
+    credits: z.int().min(1).max(MAX_CREDITS),
+    reason: z.string().min(1).max(500).exactOptional(),
+  },
+);
+const consumptionAnswer = readable(
+  { resource: 'Consumption', by: 'self', id: 'Consumption' },
+  { chargeId: z.string(), credits: z.int().positive(), quota: quotaSchema },
+);
 
 const ledgerPosition = z.tuple([z.int().positive()]);
 
@@ -51,7 +61,7 @@ export function quotaRoutes(deps: RouteDeps) {
         const { credits } = c.req.valid('query');
         const user = await asUser(deps, c.var.auth, (reference) => getUser(ctx, reference));
         const quota = quotaOf(user, ctx.clock.now());
-        return c.json({ allowed: quota.remaining >= credits, credits, ...quotaOut(quota) });
+        return c.json(represent(quotaAnswer, { allowed: quota.remaining >= credits, credits, ...quotaOut(quota) }));
       },
     )
     .post(
@@ -77,11 +87,13 @@ export function quotaRoutes(deps: RouteDeps) {
         const idempotency = await idempotencyOf(auth.clerkUserId, key, { route: 'POST /v1/quota/consume', body });
         const consumed = await asUser(deps, auth, (user) => consumeQuota(ctx, user, body, idempotency));
         if (consumed.repeated) c.header('Idempotency-Replayed', 'true');
-        return c.json({
-          chargeId: consumed.chargeId.toHexString(),
-          credits: consumed.credits,
-          quota: quotaOut(consumed.quota),
-        });
+        return c.json(
+          represent(consumptionAnswer, {
+            chargeId: consumed.chargeId.toHexString(),
+            credits: consumed.credits,
+            quota: quotaOut(consumed.quota),
+          }),
+        );
       },
     )
     .get(

@@ -13,28 +13,42 @@ import { SUBSCRIPTION_TIERS } from '../domain/tiers.ts';
 import type { ImageGeneration } from '../models/ImageGeneration.ts';
 import type { LedgerEntry } from '../models/LedgerEntry.ts';
 import { THEMES, type User } from '../models/User.ts';
+import { readable, represent, writable } from './permitted.ts';
 import { instantSchema } from './schemas.ts';
 
-/** How documents look from outside: what is not named here never leaves. */
+/** How documents look from outside: what is not named here, and allowed by the table of permissions, never leaves. */
 
 const credits = z.int().nonnegative();
 
-export const quotaSchema = z
-  .object({
+export const quotaSchema = readable(
+  { resource: 'Quota', by: 'self', id: 'Quota' },
+  {
     tier: z.enum(SUBSCRIPTION_TIERS),
     limit: credits.describe("The tier's quota and what was granted in this period."),
     used: credits,
     remaining: credits,
     resetsAt: instantSchema,
-  })
-  .meta({ id: 'Quota' });
+  },
+);
 
 export function quotaOut({ resetsAt, ...quota }: Quota): z.input<typeof quotaSchema> {
-  return { ...quota, resetsAt: resetsAt.toISOString() };
+  return represent(quotaSchema, { ...quota, resetsAt: resetsAt.toISOString() });
 }
 
-export const userSchema = z
-  .object({
+const preferences = {
+  theme: z.enum(THEMES),
+  language: z.string(),
+  defaultStyle: z.string(),
+  defaultAspectRatio: z.enum(ASPECT_RATIOS),
+  defaultQuality: z.enum(IMAGE_QUALITIES),
+};
+const settings = { emailNotifications: z.boolean(), quotaAlerts: z.boolean() };
+const preferencesSchema = readable({ resource: 'Preferences', by: 'self', id: 'Preferences' }, preferences);
+const settingsSchema = readable({ resource: 'Settings', by: 'self', id: 'Settings' }, settings);
+
+export const userSchema = readable(
+  { resource: 'User', by: 'self', id: 'User' },
+  {
     id: z.string(),
     clerkUserId: z.string(),
     email: z.string(),
@@ -42,20 +56,36 @@ export const userSchema = z
     subscriptionTier: z.enum(SUBSCRIPTION_TIERS),
     quota: quotaSchema,
     totalImagesGenerated: z.int().nonnegative(),
-    preferences: z.object({
-      theme: z.enum(THEMES),
-      language: z.string(),
-      defaultStyle: z.string(),
-      defaultAspectRatio: z.enum(ASPECT_RATIOS),
-      defaultQuality: z.enum(IMAGE_QUALITIES),
-    }),
-    settings: z.object({ emailNotifications: z.boolean(), quotaAlerts: z.boolean() }),
+    preferences: preferencesSchema,
+    settings: settingsSchema,
     createdAt: instantSchema,
-  })
-  .meta({ id: 'User' });
+  },
+);
+
+/** What is left out stays as it is. */
+export const userChangesSchema = writable(
+  { resource: 'User', by: 'self', id: 'UserChanges' },
+  {
+    name: z.string().trim().min(1).max(200).exactOptional(),
+    preferences: writable(
+      { resource: 'Preferences', by: 'self', id: 'PreferenceChanges' },
+      {
+        theme: preferences.theme.exactOptional(),
+        language: z.string().min(2).max(35).exactOptional().describe('BCP 47.'),
+        defaultStyle: z.string().min(1).max(GENERATION_LIMITS.maxNameLength).exactOptional(),
+        defaultAspectRatio: preferences.defaultAspectRatio.exactOptional(),
+        defaultQuality: preferences.defaultQuality.exactOptional(),
+      },
+    ).exactOptional(),
+    settings: writable(
+      { resource: 'Settings', by: 'self', id: 'SettingChanges' },
+      { emailNotifications: z.boolean().exactOptional(), quotaAlerts: z.boolean().exactOptional() },
+    ).exactOptional(),
+  },
+);
 
 export function userOut(user: User, now: Date): z.input<typeof userSchema> {
-  return {
+  return represent(userSchema, {
     id: user._id.toHexString(),
     clerkUserId: user.clerkUserId,
     email: user.email,
@@ -63,38 +93,40 @@ export function userOut(user: User, now: Date): z.input<typeof userSchema> {
     subscriptionTier: user.subscriptionTier,
     quota: quotaOut(quotaOf(user, now)),
     totalImagesGenerated: user.totalImagesGenerated,
-    preferences: user.preferences,
-    settings: user.settings,
+    preferences: represent(preferencesSchema, user.preferences),
+    settings: represent(settingsSchema, user.settings),
     createdAt: user.createdAt.toISOString(),
-  };
+  });
 }
 
-export const ledgerEntrySchema = z
-  .object({
+export const ledgerEntrySchema = readable(
+  { resource: 'LedgerEntry', by: 'self', id: 'LedgerEntry' },
+  {
     id: z.string(),
     kind: z.enum(LEDGER_KINDS),
     credits: z.int().positive().describe('Always positive; the kind tells the direction.'),
     balance: credits.describe('What remained afterwards.'),
     generationId: z.string().optional(),
     at: instantSchema,
-  })
-  .meta({ id: 'LedgerEntry' });
+  },
+);
 
 export function ledgerEntryOut(entry: LedgerEntry): z.input<typeof ledgerEntrySchema> {
-  return {
+  return represent(ledgerEntrySchema, {
     id: entry._id.toHexString(),
     kind: entry.kind,
     credits: entry.credits,
     balance: entry.balance,
     ...(entry.generationId && { generationId: entry.generationId.toHexString() }),
     at: entry.at.toISOString(),
-  };
+  });
 }
 
 const { maxPromptLength, maxNegativePromptLength, maxNameLength, maxUrlLength, minCount, maxCount } = GENERATION_LIMITS;
 
-export const generationRequestSchema = z
-  .strictObject({
+export const generationRequestSchema = writable(
+  { resource: 'ImageGeneration', by: 'self', id: 'GenerationRequest' },
+  {
     type: z.enum(IMAGE_GENERATION_TYPES),
     prompt: z.string().min(1).max(maxPromptLength),
     negativePrompt: z.string().max(maxNegativePromptLength).exactOptional(),
@@ -108,15 +140,27 @@ export const generationRequestSchema = z
       .max(maxUrlLength)
       .exactOptional()
       .describe('Required for every type but `text-to-image`.'),
-  })
-  .refine(({ type, sourceImageUrl }) => !needsSourceImage(type) || sourceImageUrl !== undefined, {
-    path: ['sourceImageUrl'],
-    error: 'Required for every type but text-to-image',
-  })
-  .meta({ id: 'GenerationRequest' });
+  },
+).refine(({ type, sourceImageUrl }) => !needsSourceImage(type) || sourceImageUrl !== undefined, {
+  path: ['sourceImageUrl'],
+  error: 'Required for every type but text-to-image',
+});
 
-export const generationSchema = z
-  .object({
+const outputImageSchema = readable(
+  { resource: 'OutputImage', by: 'self', id: 'OutputImage' },
+  {
+    url: z.url().describe('Opens without a token, and cannot be guessed.'),
+    filename: z.string(),
+    size: z.int().describe('Bytes.'),
+    width: z.int().nullable().describe('Pixels.'),
+    height: z.int().nullable().describe('Pixels.'),
+    contentType: z.string().nullable(),
+  },
+);
+
+export const generationSchema = readable(
+  { resource: 'ImageGeneration', by: 'self', id: 'Generation' },
+  {
     id: z.string(),
     type: z.enum(IMAGE_GENERATION_TYPES),
     prompt: z.string(),
@@ -129,27 +173,18 @@ export const generationSchema = z
     status: z.enum(GENERATION_STATUSES),
     credits: z.int(),
     processingTime: z.number().nullable().describe('Seconds.'),
-    outputImages: z.array(
-      z.object({
-        url: z.url().describe('Opens without a token, and cannot be guessed.'),
-        filename: z.string(),
-        size: z.int().describe('Bytes.'),
-        width: z.int().nullable().describe('Pixels.'),
-        height: z.int().nullable().describe('Pixels.'),
-        contentType: z.string().nullable(),
-      }),
-    ),
+    outputImages: z.array(outputImageSchema),
     errorMessage: z.string().nullable(),
     createdAt: instantSchema,
     startedAt: instantSchema.nullable(),
     completedAt: instantSchema.nullable(),
     failedAt: instantSchema.nullable(),
-  })
-  .meta({ id: 'Generation' });
+  },
+);
 
 /** @param origin where this server was reached, for the addresses of pictures that it keeps itself */
 export function generationOut(generation: ImageGeneration, origin: string): z.input<typeof generationSchema> {
-  return {
+  return represent(generationSchema, {
     id: generation._id.toHexString(),
     type: generation.type,
     prompt: generation.prompt,
@@ -162,18 +197,20 @@ export function generationOut(generation: ImageGeneration, origin: string): z.in
     status: generation.status,
     credits: generation.credits,
     processingTime: generation.processingTime ?? null,
-    outputImages: generation.outputImages.map((image) => ({
-      url: new URL(image.url, origin).href,
-      filename: image.filename,
-      size: image.size,
-      width: image.width ?? null,
-      height: image.height ?? null,
-      contentType: image.contentType ?? null,
-    })),
+    outputImages: generation.outputImages.map((image) =>
+      represent(outputImageSchema, {
+        url: new URL(image.url, origin).href,
+        filename: image.filename,
+        size: image.size,
+        width: image.width ?? null,
+        height: image.height ?? null,
+        contentType: image.contentType ?? null,
+      }),
+    ),
     errorMessage: generation.errorMessage ?? null,
     createdAt: generation.createdAt.toISOString(),
     startedAt: generation.startedAt?.toISOString() ?? null,
     completedAt: generation.completedAt?.toISOString() ?? null,
     failedAt: generation.failedAt?.toISOString() ?? null,
-  };
+  });
 }
