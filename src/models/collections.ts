@@ -6,6 +6,8 @@ import type { LedgerEntry } from './LedgerEntry.ts';
 import type { Subscription } from './Subscription.ts';
 import type { OpenAct } from './statements/acts.ts';
 import type { Store } from './store.ts';
+import type { UsageDay } from './UsageDay.ts';
+import type { UsageTotal } from './UsageTotal.ts';
 import type { User } from './User.ts';
 
 /**
@@ -41,3 +43,9 @@ export interface ActHolder {
 
 export const jobStatesOf = ({ models: { JobState } }: Store): Collection<JobState> =>
   JobState.db.collection<JobState>(JobState.collection.collectionName);
+
+export const usageDaysOf = ({ models: { UsageDay } }: Store): Collection<UsageDay> =>
+  UsageDay.db.collection<UsageDay>(UsageDay.collection.collectionName);
+
+export const usageTotalsOf = ({ models: { UsageTotal } }: Store): Collection<UsageTotal> =>
+  UsageTotal.db.collection<UsageTotal>(UsageTotal.collection.collectionName);

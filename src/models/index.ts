@@ -6,6 +6,8 @@ import { type JobStateModelType, registerJobState } from './JobState.ts';
 import { type LedgerEntryModelType, registerLedgerEntry } from './LedgerEntry.ts';
 import { registerSubscription, type SubscriptionModelType } from './Subscription.ts';
 import type { Store } from './store.ts';
+import { registerUsageDay, type UsageDayModelType } from './UsageDay.ts';
+import { registerUsageTotal, type UsageTotalModelType } from './UsageTotal.ts';
 import { registerUser, type UserModelType } from './User.ts';
 
 export interface Models {
@@ -15,6 +17,8 @@ export interface Models {
   LedgerEntry: LedgerEntryModelType;
   AuditEntry: AuditEntryModelType;
   JobState: JobStateModelType;
+  UsageDay: UsageDayModelType;
+  UsageTotal: UsageTotalModelType;
 }
 
 /** Registers every model on `connection`. Their defaults and time stamps follow `clock`. */
@@ -32,6 +36,8 @@ export function createModels(connection: Connection, clock: Clock): Models {
     LedgerEntry: registerLedgerEntry(connection),
     AuditEntry: registerAuditEntry(connection),
     JobState: registerJobState(connection),
+    UsageDay: registerUsageDay(connection),
+    UsageTotal: registerUsageTotal(connection),
   };
   return models;
 }

@@ -2,7 +2,11 @@ import { Types } from 'mongoose';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { idempotencyOf } from '@/domain/idempotency.ts';
 import { payObligation } from '@/models/statements/obligations.ts';
+import { rollUp } from '@/models/statements/usage/rollUp.ts';
+import { systemStats, userStats } from '@/models/statements/usage/stats.ts';
+import { freezeDays, removeUsage } from '@/models/statements/usage/upkeep.ts';
 import { deleteUser, grantCredits, resetDueQuotas, resetQuota, restoreUser } from '@/repositories/accounts.ts';
+import { systemAnalytics, userAnalytics } from '@/repositories/analytics.ts';
 import { listAudit, recordAct } from '@/repositories/audit.ts';
 import { cancelGeneration, listGenerations } from '@/repositories/generations.ts';
 import {
@@ -110,6 +114,7 @@ async function everything(userId: Types.ObjectId): Promise<void> {
   await jobs();
   await maintenance();
   await listings(userId);
+  await analytics(userId);
   await verifyLedger(store);
   await exportUser(store, user, actor);
   const leaving = await signUp(store);
@@ -238,6 +243,21 @@ async function maintenance(): Promise<void> {
   });
   await performMaintenanceCleanup(store, { failedDays: 35, removePicture: async () => {} });
   await sweep(ctx, 0);
+}
+
+async function analytics(userId: Types.ObjectId): Promise<void> {
+  await rollUp(store);
+  await createGeneration(ctx, { _id: userId }, request);
+  await userAnalytics(store, { _id: userId });
+  await userStats(store, userId);
+  await createGeneration(ctx, { _id: userId }, request);
+  await systemAnalytics(store);
+  await systemStats(store);
+  await freezeDays(store, new Date(START.getTime() - 5 * DAY));
+  const leaving = await signUp(store);
+  await createGeneration(ctx, { _id: leaving }, request);
+  await rollUp(store);
+  await removeUsage(store, [leaving]);
 }
 
 async function listings(userId: Types.ObjectId): Promise<void> {

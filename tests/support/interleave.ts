@@ -15,9 +15,10 @@ const COMMANDS = new Set([
   'insertOne',
   'insertMany',
   'updateMany',
-  'countDocuments',
   'bulkWrite',
+  'countDocuments',
 ]);
+const MAKES_CURSOR = new Set(['find', 'aggregate']);
 const CURSOR_COMMANDS = new Set(['toArray']);
 
 interface Waiting {
@@ -129,7 +130,7 @@ function steppingCalls<T extends object>(target: T, names: ReadonlySet<string>, 
       return (...args: unknown[]) => {
         const result: unknown = value(...args);
         if (result === object) return steppingCalls(object, names, step);
-        return property === 'find' ? steppingCalls(asObject(result), CURSOR_COMMANDS, step) : result;
+        return MAKES_CURSOR.has(String(property)) ? steppingCalls(asObject(result), CURSOR_COMMANDS, step) : result;
       };
     },
   });

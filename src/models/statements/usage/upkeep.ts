@@ -1,0 +1,39 @@
+import { Types } from 'mongoose';
+import { emptyUsage } from '../../../domain/usage.ts';
+import { usageDaysOf, usageTotalsOf } from '../../collections.ts';
+import type { Store } from '../../store.ts';
+import { UNFROZEN_INDEX } from '../../UsageDay.ts';
+import { rollUp } from './rollUp.ts';
+
+/**
+ * Keeps, for ever, the counts of every day of UTC that begins before `before`: from then on generations that were created before that
+ * instant may be removed for good, and stay counted. Repeat it for every removal; days that are frozen cost nothing.
+ * What still changes in a frozen day of a user is not counted any more.
+ *
+ * @returns how many days of users it froze
+ */
+export async function freezeDays(store: Store, before: Date): Promise<number> {
+  await rollUp(store);
+  const { modifiedCount } = await usageDaysOf(store).updateMany(
+    { day: { $lt: before }, frozen: false, userId: { $ne: null } },
+    // Another revision, so that a computation under way cannot replace the day once its generations are gone.
+    { $set: { frozen: true, revision: new Types.ObjectId() } },
+    { hint: UNFROZEN_INDEX },
+  );
+  return modifiedCount;
+}
+
+/**
+ * Removes all that is counted of these users, whose generations have been removed for good, also from the system's days and totals.
+ * It may be cut off anywhere and repeated.
+ */
+export async function removeUsage(store: Store, userIds: readonly Types.ObjectId[]): Promise<void> {
+  const theirs = { userId: { $in: [...userIds] } };
+  const revision = new Types.ObjectId();
+  await usageDaysOf(store).updateMany(theirs, {
+    $set: { usage: emptyUsage(), slots: [], lastAt: null, revision, 'due.system': revision, frozen: false },
+  });
+  await rollUp(store);
+  await usageDaysOf(store).deleteMany(theirs);
+  await usageTotalsOf(store).deleteMany(theirs);
+}
