@@ -31,8 +31,8 @@ export interface UsageDay {
   /** When the newest of its generations was created. */
   lastAt: Date | null;
   revision: Types.ObjectId;
-  /** Set when generations may have been removed for good: the day is never computed again. */
-  frozen: boolean;
+  /** Whether generations may have been removed for good: then a user's day is never computed again. The system's follow from those. */
+  frozen?: boolean;
   due: DueSums;
 }
 
@@ -52,7 +52,7 @@ function usageDaySchema(): Schema<UsageDay, UsageDayModelType> {
       slots: { type: Schema.Types.Mixed, required: true },
       lastAt: { type: Date, default: null },
       revision: { type: Schema.Types.ObjectId, required: true },
-      frozen: { type: Boolean, default: false },
+      frozen: { type: Boolean },
       due: { type: Schema.Types.Mixed, required: true },
     },
     { collection: 'usagedays', minimize: false },

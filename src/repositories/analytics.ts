@@ -163,9 +163,9 @@ async function countNewUsers(store: Store, { days, from, to }: AnalyticsWindow):
 }
 
 /** Those that grant their tier: what `isActive` of the rules says, as a filter. */
-function countActiveSubscriptions(store: Store, now: Date): Promise<number> {
+async function countActiveSubscriptions(store: Store, now: Date): Promise<number> {
   const unpaidSince = { $gt: new Date(now.getTime() - PAST_DUE_GRACE_MS) };
-  return subscriptionsOf(store).countDocuments({
+  return await subscriptionsOf(store).countDocuments({
     isDeleted: false,
     $or: [{ status: { $in: ['active', 'trialing'] } }, { status: 'past_due', currentPeriodStart: unpaidSince }],
   });

@@ -49,6 +49,15 @@ const WHOLE_COLLECTIONS = [
   /^find .*"sort":\{"at":"\?","_id":"\?"\}/,
 ];
 
+/** Queries that find one sum of many documents, and writes to documents just read by id, which find nothing when they are explained later. */
+const SUMS_AND_GUARDED_WRITES = [
+  /^aggregate .*"\$group":.*"timed":/,
+  /^aggregate .*"\$bucket":/,
+  /^aggregate .*"status":\{"\$in":\["\?"\]\}\},.*"\$group":\{"_id":"\?","n":/,
+  /^update .*"q":\{"_id":\{"\$in":\["\?"\]\},"(counted|due\.)/,
+  /^update .*"q":\{"day":\{"\$lt":"\?"\},"frozen":/,
+];
+
 const store = useDatabase();
 const ctx = contextOf(store);
 const { Subscription, User, ImageGeneration } = store.models;
@@ -294,7 +303,7 @@ describe('the queries of the data layer', () => {
   it('look at no more documents than they find, but one and a tenth', () => {
     const wasteful = plans
       .filter(({ examined, found }) => examined > found * 1.1 + 1)
-      .filter(({ shape }) => !WHOLE_COLLECTIONS.some((known) => known.test(shape)));
+      .filter(({ shape }) => ![...WHOLE_COLLECTIONS, ...SUMS_AND_GUARDED_WRITES].some((known) => known.test(shape)));
     expect(
       wasteful.map(({ collection, shape, examined, found }) => `${collection} ${examined}/${found}: ${shape}`),
     ).toEqual([]);

@@ -26,7 +26,9 @@ export async function replaceUserDays(store: Store, days: readonly UserDay[]): P
     const replacements = open.flatMap((place) => {
       const seen = heldBy.get(keyOf(place))?.revision ?? null;
       const content = contents.get(keyOf(place));
-      return content && (seen || content.usage.total > 0) ? [{ place, seen, content }] : [];
+      return content && (seen || content.usage.total > 0)
+        ? [{ place, seen, content: { ...content, frozen: false } }]
+        : [];
     });
     if (await replaceDays(store, replacements, ['system', 'total'])) return;
   }
@@ -51,7 +53,11 @@ export async function replaceSystemDays(store: Store, days: readonly Date[]): Pr
 
 function replaceDays(
   store: Store,
-  days: readonly { place: Pick<UsageDay, 'userId' | 'day'>; seen: Types.ObjectId | null; content: DayContent }[],
+  days: readonly {
+    place: Pick<UsageDay, 'userId' | 'day'>;
+    seen: Types.ObjectId | null;
+    content: DayContent & { frozen?: boolean };
+  }[],
   sums: readonly (keyof DueSums)[],
 ): Promise<boolean> {
   const revision = new Types.ObjectId();
@@ -59,7 +65,7 @@ function replaceDays(
   const replacements = days.map(({ place, seen, content }) => ({
     updateOne: {
       filter: { ...place, revision: isStill(seen) },
-      update: { $set: { ...content, frozen: false, due, revision } },
+      update: { $set: { ...content, due, revision } },
       upsert: seen === null,
     },
   }));

@@ -15,7 +15,7 @@ import { rollUp } from './rollUp.ts';
 export async function freezeDays(store: Store, before: Date): Promise<number> {
   await rollUp(store);
   const { modifiedCount } = await usageDaysOf(store).updateMany(
-    { day: { $lt: before }, frozen: false, userId: { $ne: null } },
+    { day: { $lt: before }, frozen: false },
     // Another revision, so that a computation under way cannot replace the day once its generations are gone.
     { $set: { frozen: true, revision: new Types.ObjectId() } },
     { hint: UNFROZEN_INDEX },
