@@ -226,6 +226,15 @@ describe('an aggregate', () => {
   });
 });
 
+describe('a bulk write over several models', () => {
+  it('is refused, since it would go past the collection and store plaintext', async () => {
+    const before = await rawSubscriptions(store).countDocuments();
+    const write = { model: 'Subscription', name: 'insertOne' as const, document: newSubscription() };
+    await expect(store.connection.bulkWrite([write])).rejects.toMatchObject({ name: 'EncryptedFieldError' });
+    expect(await rawSubscriptions(store).countDocuments()).toBe(before);
+  });
+});
+
 describe('an update that would have to read or cut ciphertext', () => {
   it.each<[string, mongo.Document | mongo.Document[]]>([
     ['of a part', { $set: { 'metadata.note': 'x' } }],

@@ -1,5 +1,5 @@
 import type { Model, Schema } from 'mongoose';
-import { createCipher, KEYS_PATH, lookupPath } from '../encryption/cipher.ts';
+import { createCipher, EncryptedFieldError, KEYS_PATH, lookupPath } from '../encryption/cipher.ts';
 import { encryptCollection } from '../encryption/collection.ts';
 
 /**
@@ -32,6 +32,17 @@ export function encryptedFields(schema: Schema, { fields }: { fields: Readonly<R
   });
   // Mongoose tells a schema of every model that is made of it.
   schema.on('init', (model: Model<unknown>) => {
-    encryptCollection(model.collection, createCipher(model.modelName, described, model.db));
+    const cipher = createCipher(model.modelName, described, model.db);
+    encryptCollection(model.collection, cipher);
+    // Mongoose asks for it in order to go past the collection: `connection.bulkWrite` would write plaintext.
+    Object.assign(model, {
+      namespace() {
+        throw new EncryptedFieldError(
+          cipher,
+          [...described.keys()].join(', '),
+          'write to it by bulkWrite of its model.',
+        );
+      },
+    });
   });
 }

@@ -1,0 +1,3 @@
+import { check } from './check.ts';
+
+console.log(JSON.stringify(await check()));

@@ -1,0 +1,5 @@
+import { check } from './check.ts';
+
+export default {
+  fetch: async () => Response.json(await check()),
+};
