@@ -10,6 +10,7 @@ import { problemAnswers } from './describe.ts';
 import { Refusal } from './refusal.ts';
 
 /** RFC 6750 section 2.1; the name of the scheme is case-insensitive (RFC 9110 section 11.1). */
+const BEARER_SCHEME = /^bearer(?: |$)/i;
 const BEARER = /^bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)$/i;
 
 /**
@@ -40,7 +41,7 @@ export function authenticate(trust: SessionTrust) {
   const verify = sessionVerifier(trust);
   const middleware = createMiddleware<UserEnv>(async function requireSession(c, next) {
     const authorization = c.req.header('Authorization');
-    if (authorization === undefined) {
+    if (authorization === undefined || !BEARER_SCHEME.test(authorization)) {
       throw new Refusal('unauthenticated', 'Send `Authorization: Bearer` with a session token.', challenge());
     }
     const token = BEARER.exec(authorization)?.[1];
@@ -127,7 +128,7 @@ function invalidToken(detail: string): Refusal {
   return new Refusal('unauthenticated', detail, challenge('invalid_token'));
 }
 
-/** RFC 6750 section 3.1: a request without any token is told no error code. */
+/** RFC 6750 section 3.1: a request without any token, or in another scheme, is told no error code. */
 function challenge(error?: 'invalid_token'): Record<string, string> {
   return { 'WWW-Authenticate': `Bearer realm="artifex"${error ? `, error="${error}"` : ''}` };
 }
