@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import {
   ASPECT_RATIOS,
+  GENERATION_DEFAULTS,
   GENERATION_LIMITS,
   IMAGE_GENERATION_TYPES,
   IMAGE_QUALITIES,
@@ -124,17 +125,21 @@ export function ledgerEntryOut(entry: LedgerEntry): z.input<typeof ledgerEntrySc
 
 const { maxPromptLength, maxNegativePromptLength, maxNameLength, maxUrlLength, minCount, maxCount } = GENERATION_LIMITS;
 
+/** With its defaults filled in: leaving one out and sending it are the same request. */
 export const generationRequestSchema = writable(
   { resource: 'ImageGeneration', by: 'self', id: 'GenerationRequest' },
   {
     type: z.enum(IMAGE_GENERATION_TYPES),
     prompt: z.string().min(1).max(maxPromptLength),
     negativePrompt: z.string().max(maxNegativePromptLength).exactOptional(),
-    style: z.string().min(1).max(maxNameLength).exactOptional(),
-    aspectRatio: z.enum(ASPECT_RATIOS).exactOptional(),
-    quality: z.enum(IMAGE_QUALITIES).exactOptional().describe('`standard` costs 1 credit an image, `hd` 2.'),
-    model: z.string().min(1).max(maxNameLength).exactOptional(),
-    count: z.int().min(minCount).max(maxCount).exactOptional(),
+    style: z.string().min(1).max(maxNameLength).default(GENERATION_DEFAULTS.style),
+    aspectRatio: z.enum(ASPECT_RATIOS).default(GENERATION_DEFAULTS.aspectRatio),
+    quality: z
+      .enum(IMAGE_QUALITIES)
+      .default(GENERATION_DEFAULTS.quality)
+      .describe('`standard` costs 1 credit an image, `hd` 2.'),
+    model: z.string().min(1).max(maxNameLength).default(GENERATION_DEFAULTS.model),
+    count: z.int().min(minCount).max(maxCount).default(GENERATION_DEFAULTS.count),
     sourceImageUrl: z
       .url({ protocol: /^https$/, error: 'Invalid input: expected an https address' })
       .max(maxUrlLength)

@@ -141,6 +141,17 @@ describe('an idempotency key', () => {
     expect(await statusAndId(await caller.post('/v1/generations', { ...IMAGE, count: 4 }, key))).toEqual([201, id]);
   });
 
+  it('takes a default that is left out and one that is sent for the same request', async () => {
+    const caller = await api.person();
+    const key = { 'Idempotency-Key': 'defaults' };
+    const first = await (await caller.post('/v1/generations', IMAGE, key)).json();
+    const { style, aspectRatio, quality, model, count } = first;
+    const repeat = await caller.post('/v1/generations', { ...IMAGE, style, aspectRatio, quality, model, count }, key);
+    expect(repeat.status).toBe(201);
+    expect(await repeat.json()).toMatchObject({ id: first.id });
+    expect((await caller.post('/v1/generations', { ...IMAGE, quality: 'hd' }, key)).status).toBe(422);
+  });
+
   it('refuses another body, and another route, also long after', async () => {
     const caller = await api.person();
     const key = { 'Idempotency-Key': 'one thing' };
