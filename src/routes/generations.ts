@@ -16,7 +16,7 @@ import type { RouteDeps } from './deps.ts';
 import { idSchema } from './ids.ts';
 import { pageOut, positionOf } from './paging.ts';
 import { generationOut, generationRequestSchema, generationSchema } from './representations.ts';
-import { pageOf, pageQuery } from './schemas.ts';
+import { noQuery, pageOf, pageQuery } from './schemas.ts';
 
 const tags = ['generations'];
 const oneGeneration = params(z.object({ id: idSchema }));
@@ -60,6 +60,7 @@ export function generationRoutes(deps: RouteDeps) {
         },
         errors: ['insufficient_quota', 'account_deleted', 'not_found', 'idempotency_key_reused'],
       }),
+      query(noQuery),
       idempotencyKey(),
       jsonBody(generationRequestSchema),
       async (c) => {
@@ -106,9 +107,10 @@ export function generationRoutes(deps: RouteDeps) {
         summary: 'One generation',
         tags,
         answers: { 200: { description: 'As it is now.', schema: generationSchema } },
-        errors: ['not_found', 'account_deleted'],
+        errors: ['validation_failed', 'not_found', 'account_deleted'],
       }),
       oneGeneration,
+      query(noQuery),
       async (c) => {
         const { id } = c.req.valid('param');
         const generation = await readAsUser(deps, c.var.auth, (userId) => getGeneration(ctx, userId, id));
@@ -122,9 +124,10 @@ export function generationRoutes(deps: RouteDeps) {
         description: 'Possible while it is pending; its credits are given back.',
         tags,
         answers: { 200: { description: 'Cancelled and refunded.', schema: generationSchema } },
-        errors: ['not_found', 'account_deleted', 'invalid_transition'],
+        errors: ['validation_failed', 'not_found', 'account_deleted', 'invalid_transition'],
       }),
       oneGeneration,
+      query(noQuery),
       emptyBody(),
       async (c) => {
         const userId = await userIdOf(deps, c.var.auth);
@@ -139,9 +142,10 @@ export function generationRoutes(deps: RouteDeps) {
         description: 'A pending one is cancelled and refunded first; one that is processing has to end first.',
         tags,
         answers: { 204: { description: 'Deleted.' } },
-        errors: ['not_found', 'account_deleted', 'invalid_transition'],
+        errors: ['validation_failed', 'not_found', 'account_deleted', 'invalid_transition'],
       }),
       oneGeneration,
+      query(noQuery),
       async (c) => {
         const userId = await userIdOf(deps, c.var.auth);
         await remove(ctx, userId, c.req.valid('param').id, { kind: 'user', id: c.var.auth.clerkUserId });

@@ -16,7 +16,7 @@ import type { RouteDeps } from './deps.ts';
 import { pageOut, positionOf } from './paging.ts';
 import { readable, represent, writable } from './permitted.ts';
 import { ledgerEntryOut, ledgerEntrySchema, quotaOut, quotaSchema } from './representations.ts';
-import { pageOf, pageQuery, queryInteger } from './schemas.ts';
+import { noQuery, pageOf, pageQuery, queryInteger } from './schemas.ts';
 
 const quotaQuery = z.strictObject({
   credits: queryInteger({ min: 1, max: MAX_CREDITS }).default(1).describe('Credits that you would like to spend.'),
@@ -79,6 +79,7 @@ export function quotaRoutes(deps: RouteDeps) {
         },
         errors: ['insufficient_quota', 'account_deleted', 'idempotency_key_reused'],
       }),
+      query(noQuery),
       idempotencyKey(),
       jsonBody(consumption),
       async (c) => {

@@ -14,6 +14,9 @@ export const pageQuery = z.strictObject({
   cursor: z.string().min(1).max(512).optional().describe('`nextCursor` of the page before.'),
 });
 
+/** The query of a route that takes no parameter. */
+export const noQuery = z.strictObject({});
+
 /** An instant as it leaves: ISO 8601 in UTC. */
 export const instantSchema = z.iso.datetime();
 
