@@ -91,8 +91,14 @@ function holdLease(ctx: RunDeps['ctx'], lease: JobLease, leaseMs: number) {
     lost.abort(new Error(`The lease of the job ${lease.job} was lost`));
   }
 
-  const timer = setInterval(() => {
+  function loseIfLate(): void {
     if (ctx.clock.now().getTime() + heartbeatMs >= current.expiresAt.getTime()) lose();
+  }
+
+  // The process may have been suspended since it asked for the lease.
+  loseIfLate();
+  const timer = setInterval(() => {
+    loseIfLate();
     beat().catch((error: unknown) => {
       ctx.log.warn('a job cannot renew its lease', { job: lease.job, ...errorFields(error) });
     });

@@ -1,5 +1,5 @@
 import type { JobResult, JobState } from '../models/JobState.ts';
-import { claimJob, prepareJob, readJobState } from '../repositories/jobLeases.ts';
+import { claimJob, forgetFuture, prepareJob, readJobState } from '../repositories/jobLeases.ts';
 import type { Job, RunOutcome } from './job.ts';
 import { type RunDeps, runJob } from './runJob.ts';
 
@@ -12,7 +12,10 @@ export async function runNow(deps: RunDeps, job: Job, stopping: AbortSignal): Pr
   const { ctx, leaseMs } = deps;
   const instant = job.schedule.latest(ctx.clock.now());
   await prepareJob(ctx, job.name, instant);
-  const lease = await claimJob(ctx, { job: job.name, instant, holder: crypto.randomUUID(), leaseMs });
+  const claim = { job: job.name, instant, holder: crypto.randomUUID(), leaseMs };
+  const state = await readJobState(ctx, job.name);
+  if (state) await forgetFuture(ctx, state, claim);
+  const lease = await claimJob(ctx, claim);
   if (!lease) return { outcome: 'held', lease: (await readJobState(ctx, job.name))?.lease };
   const ran = await runJob(deps, job, lease, stopping);
   const error = ran.outcome === 'failed' ? (await readJobState(ctx, job.name))?.lastRun?.error : undefined;

@@ -1,5 +1,12 @@
 import { errorFields } from '../config/log.ts';
-import { abandonLostJob, claimDueJob, type JobClaim, prepareJob, readJobState } from '../repositories/jobLeases.ts';
+import {
+  abandonLostJob,
+  claimDueJob,
+  forgetFuture,
+  type JobClaim,
+  prepareJob,
+  readJobState,
+} from '../repositories/jobLeases.ts';
 import type { Job } from './job.ts';
 import type { RunningJob } from './repeat.ts';
 import { JOB_LEASE_MS, type RunDeps, runJob } from './runJob.ts';
@@ -49,6 +56,7 @@ export function startScheduler(options: SchedulerDeps): Scheduler {
   async function learn(job: Job, claim: Omit<JobClaim, 'holder'>): Promise<void> {
     const state = await readJobState(ctx, job.name);
     if (!state) return void prepared.delete(job.name);
+    if (await forgetFuture(ctx, state, claim)) return;
     if (state.lastSuccessAt) observer.jobSucceededAt(job.name, state.lastSuccessAt);
     if (state.doneFor >= claim.instant) return rest(job, job.schedule.next(claim.instant));
     if (state.lease && state.lease.expiresAt > ctx.clock.now()) return rest(job, state.lease.expiresAt);

@@ -55,26 +55,24 @@ export async function prepareJob(store: Store, job: string, doneFor: Date): Prom
  * @returns null when there is nothing to do, or somebody else does it
  */
 export function claimDueJob(store: Store, claim: JobClaim): Promise<JobLease | null> {
-  const beyond = later(store.clock.now(), CLOCK_TOLERANCE_MS);
-  return claimWhere(store, claim, [
-    // An instant that no clock has reached yet was run under a clock that has been set back since.
-    { $or: [{ doneFor: { $lt: claim.instant } }, { doneFor: { $gt: beyond } }] },
-    { $or: [{ startedFor: { $ne: claim.instant } }, { attempts: { $lt: JOB_ATTEMPTS } }] },
-  ]);
+  return claimWhere(store, claim, {
+    doneFor: { $lt: claim.instant },
+    $or: [{ startedFor: { $ne: claim.instant } }, { attempts: { $lt: JOB_ATTEMPTS } }],
+  });
 }
 
 /** Leases a job to an operator, due or not; null while somebody holds it. */
 export function claimJob(store: Store, claim: JobClaim): Promise<JobLease | null> {
-  return claimWhere(store, claim, []);
+  return claimWhere(store, claim, {});
 }
 
-async function claimWhere(store: Store, claim: JobClaim, conditions: object[]): Promise<JobLease | null> {
+async function claimWhere(store: Store, claim: JobClaim, condition: object): Promise<JobLease | null> {
   const { job, instant, holder, leaseMs } = claim;
   const now = store.clock.now();
   const expiresAt = later(now, leaseMs);
   const again = { $eq: ['$startedFor', instant] };
   const claimed = await jobStatesOf(store).findOneAndUpdate(
-    { _id: job, $and: [isFree(now, leaseMs), ...conditions] },
+    { _id: job, $and: [isFree(now), condition] },
     [
       { $unset: ['lastRun', 'lease'] },
       {
@@ -92,12 +90,31 @@ async function claimWhere(store: Store, claim: JobClaim, conditions: object[]): 
   return claimed && { job, holder, instant, fence: claimed.fence, expiresAt };
 }
 
-function isFree(now: Date, leaseMs: number) {
-  // A lease beyond the longest that can be had now is of a clock that has been set back since.
-  const longest = later(now, leaseMs + CLOCK_TOLERANCE_MS);
-  return {
-    $or: [{ lease: { $exists: false } }, { 'lease.expiresAt': { $lte: now } }, { 'lease.expiresAt': { $gt: longest } }],
-  };
+function isFree(now: Date) {
+  return { $or: [{ lease: { $exists: false } }, { 'lease.expiresAt': { $lte: now } }] };
+}
+
+/**
+ * Lets go of what only a clock that has been set back since can have written: a lease longer than any that can be had, and the
+ * instants of a time that is still to come. It is judged by the time after the state was read, and written only over that very
+ * state, so that a process that was suspended in between takes nothing away.
+ *
+ * @returns whether there was anything of the kind
+ */
+export async function forgetFuture(store: Store, state: JobState, claim: Omit<JobClaim, 'holder'>): Promise<boolean> {
+  const now = store.clock.now();
+  const { _id, fence, doneFor, lease } = state;
+  const isDoneTooFar = doneFor > later(now, CLOCK_TOLERANCE_MS);
+  const isLeasedTooLong = lease !== undefined && lease.expiresAt > later(now, claim.leaseMs + CLOCK_TOLERANCE_MS);
+  if (!isDoneTooFar && !isLeasedTooLong) return false;
+  await jobStatesOf(store).updateOne(
+    { _id, fence, doneFor, ...(lease && { 'lease.expiresAt': lease.expiresAt }) },
+    {
+      ...(isDoneTooFar && { $set: { doneFor: claim.instant } }),
+      ...(isLeasedTooLong && { $unset: { lease: 1 } }),
+    },
+  );
+  return true;
 }
 
 /** Keeps the lease for another `leaseMs`; null when it has been lost, and then it is lost for good. */
@@ -148,7 +165,7 @@ export async function giveJobBack(store: Store, { job, fence }: JobLease, result
 /** Lets an instant be whose runs have all died, so that a run that kills its process does not kill one after the other. */
 export async function abandonLostJob(
   store: Store,
-  { job, instant, leaseMs }: Omit<JobClaim, 'holder'>,
+  { job, instant }: Pick<JobClaim, 'job' | 'instant'>,
 ): Promise<boolean> {
   const now = store.clock.now();
   const { modifiedCount } = await jobStatesOf(store).updateOne(
@@ -157,7 +174,7 @@ export async function abandonLostJob(
       startedFor: instant,
       doneFor: { $lt: instant },
       attempts: { $gte: JOB_ATTEMPTS },
-      $and: [isFree(now, leaseMs)],
+      $and: [isFree(now)],
     },
     { $set: { doneFor: instant, 'lastRun.endedAt': now, 'lastRun.outcome': 'lost' }, $unset: { lease: 1 } },
   );

@@ -127,7 +127,20 @@ describe('jobs in many processes', () => {
     store.clock.set(new Date(START.getTime() + MINUTE));
     await process.look();
     await process.look();
+    expect(runs).toBe(1);
+    store.clock.advance(MINUTE);
+    await process.look();
     expect(runs).toBe(2);
+    await claimJob(store, {
+      job: 'work',
+      instant: store.clock.now(),
+      holder: 'of tomorrow',
+      leaseMs: 24 * 60 * MINUTE,
+    });
+    store.clock.advance(MINUTE);
+    await process.look();
+    await process.look();
+    expect(runs).toBe(3);
   });
 });
 

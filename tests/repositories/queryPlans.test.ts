@@ -13,6 +13,7 @@ import {
   abandonLostJob,
   claimDueJob,
   endJob,
+  forgetFuture,
   giveJobBack,
   prepareJob,
   readJobState,
@@ -240,7 +241,10 @@ async function jobs(): Promise<void> {
   await renewJobLease(store, lease, 1000);
   await giveJobBack(store, lease);
   await endJob(store, lease, { outcome: 'succeeded', result: {} });
-  await abandonLostJob(store, { job: 'job', instant, leaseMs: 1000 });
+  await abandonLostJob(store, { job: 'job', instant });
+  const state = await readJobState(store, 'job');
+  if (!state) throw new Error('The job was prepared');
+  await forgetFuture(store, { ...state, doneFor: new Date(8.64e15) }, { job: 'job', instant, leaseMs: 1000 });
 }
 
 async function maintenance(): Promise<void> {

@@ -14,6 +14,7 @@ const COMMANDS = new Set([
   'findOneAndUpdate',
   'insertOne',
   'insertMany',
+  'updateOne',
   'updateMany',
   'bulkWrite',
   'countDocuments',
