@@ -12,6 +12,11 @@ import type { OpenEntry, User } from '../models/User.ts';
 type Holder = Pick<User, '_id' | 'openEntries'>;
 type Owned = { userId: Types.ObjectId; entry: OpenEntry };
 
+/** The ledger holds another entry in the place of one that is to be settled: the account is damaged, and stays as it is. */
+export class LedgerConflictError extends Error {
+  override readonly name = 'LedgerConflictError';
+}
+
 /** What one settlement did; an account is moved also by a key that is forgotten. */
 export interface Settled {
   entriesSettled: number;
@@ -28,7 +33,7 @@ export const SETTLEMENT_BATCH = 100;
  * A charge is thereby carried forward, never back: the generation that it paid for is recorded even if the process that took
  * the credits died before it could.
  *
- * @throws {Error} when the ledger already holds another entry in the place of one of these; nothing of that account is closed
+ * @throws {LedgerConflictError} when the ledger already holds another entry in the place of one of these; nothing of that account is closed
  */
 export async function settle(store: Store, userIds: readonly Types.ObjectId[]): Promise<Settled> {
   const holders: Holder[] = await usersOf(store)
@@ -125,7 +130,8 @@ async function recordLedger(store: Store, open: Owned[]): Promise<void> {
   const ids = refused.map((index) => entries[index]?._id).filter((id) => id !== undefined);
   if (ids.length === 0) return;
   const present = await ledgerOf(store).countDocuments({ _id: { $in: ids } });
-  if (present !== ids.length) throw new Error(`The ledger holds other entries in the place of ${ids.join(', ')}`);
+  if (present !== ids.length)
+    throw new LedgerConflictError(`The ledger holds other entries in the place of ${ids.join(', ')}`);
 }
 
 function ledgerEntryOf({ userId, entry }: Owned): LedgerEntry | null {

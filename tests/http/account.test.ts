@@ -2,7 +2,7 @@ import { Types } from 'mongoose';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readEnv } from '@/config/env.ts';
 import { KEY_RETENTION_MS } from '@/domain/ledger.ts';
-import { generationsOf, usersOf } from '@/models/collections.ts';
+import { generationsOf, ledgerOf, usersOf } from '@/models/collections.ts';
 import { deleteUser } from '@/repositories/accounts.ts';
 import { settle } from '@/repositories/settlement.ts';
 import { createService } from '@/runtimes/service.ts';
@@ -236,6 +236,22 @@ describe('GET /v1/quota/ledger', () => {
     );
     expect(balances).toEqual([5, 6, 7, 8, 9]);
     expect(third.nextCursor).toBeNull();
+  });
+
+  it('shows what there is of an account that is damaged, and logs that', async () => {
+    const caller = await api.person();
+    await caller.post('/v1/quota/consume', { credits: 1 });
+    await caller.get('/v1/quota/ledger');
+    const { _id: userId } = await store.models.User.findOne({ clerkUserId: caller.clerkUserId }).orFail();
+    const foreign = { kind: 'charge' as const, credits: 9, balance: 1, period: 1, at: store.clock.now() };
+    await ledgerOf(store).insertOne({ _id: new Types.ObjectId(), userId, sequence: 2, ...foreign });
+    await caller.post('/v1/quota/consume', { credits: 2 });
+    const response = await caller.get('/v1/quota/ledger');
+    expect(response.status).toBe(200);
+    expect((await response.json()).data).toMatchObject([{ credits: 9 }, { credits: 1 }]);
+    expect(api.lines).toContainEqual(
+      expect.objectContaining({ level: 'error', error: 'LedgerConflictError', userId: userId.toHexString() }),
+    );
   });
 
   it("shows nobody else's entries", async () => {

@@ -35,7 +35,7 @@ export async function testApplication(store: TestStore): Promise<TestApplication
   const issuer = await createTokenIssuer();
   const { log, lines } = keptLog();
   const observability = createObservability({ log, slowQueryMs: 100 });
-  const ctx = Object.assign(contextOf(store), { alertQuota: observability.alertQuota });
+  const ctx = Object.assign(contextOf(store), { log, alertQuota: observability.alertQuota });
   const pictures = new Map<string, { bytes: Uint8Array; contentType: string }>();
   const app = createApp({
     log,
