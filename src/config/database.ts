@@ -3,9 +3,10 @@ import { hasKeyring, useKeyring } from '../encryption/connections.ts';
 import { createKeyring } from '../encryption/keyring.ts';
 import { EnvironmentError, readEnv } from './env.ts';
 import { errorFields, type Log } from './log.ts';
+import { namesDatabase } from './mongodbUri.ts';
 
 export interface ConnectOptions {
-  /** A `mongodb://` address with the database's name; without it, `MONGODB_URI`. */
+  /** A `mongodb://` address; without it, `MONGODB_URI`. One that names no database means `artifex`. */
   uri?: string;
   /** Without it, Mongoose's default connection, on which the models of `@/models` live. */
   connection?: Connection;
@@ -52,11 +53,33 @@ const DEFAULT_OPTIONS = {
   appName: 'artifex',
 } as const satisfies mongoose.ConnectOptions;
 
+/** The database of an address that names none, for which the driver would take `test`. */
+const DATABASE_NAME = 'artifex';
+
 /** How to connect to that address: what it says itself stands, since the driver would let these options win. */
 export function connectionOptions(uri: string): mongoose.ConnectOptions {
-  const said = [...new URLSearchParams(uri.split('?')[1] ?? '').keys()].map((name) => name.toLowerCase());
-  const defaults = Object.entries(DEFAULT_OPTIONS).filter(([name]) => !said.includes(name.toLowerCase()));
-  return { ...Object.fromEntries(defaults), ...FIXED_OPTIONS };
+  const said = optionsOf(uri);
+  const defaults = Object.entries(DEFAULT_OPTIONS).filter(([name]) => !said.has(name.toLowerCase()));
+  return { ...Object.fromEntries(defaults), ...databaseOptions(uri, said), ...FIXED_OPTIONS };
+}
+
+/** What an address says behind its question mark, by names in small letters. */
+function optionsOf(uri: string): ReadonlyMap<string, string> {
+  const options = new URLSearchParams(uri.split('?')[1] ?? '');
+  return new Map([...options].map(([name, value]) => [name.toLowerCase(), value]));
+}
+
+/**
+ * Who is in the address is known to `admin` where it names no database
+ * (https://www.mongodb.com/docs/manual/reference/connection-string-options/#mongodb-urioption-urioption.authSource); the driver would ask
+ * the database of these options. The mechanisms of MONGODB-*, GSSAPI and PLAIN have a place of their own.
+ */
+function databaseOptions(uri: string, said: ReadonlyMap<string, string>): mongoose.ConnectOptions {
+  if (namesDatabase(uri)) return {};
+  const mechanism = said.get('authmechanism') ?? '';
+  const isAsked = uri.includes('@') && !said.has('authsource') && !/^(?:MONGODB-|GSSAPI)/i.test(mechanism);
+  const authSource = mechanism.toUpperCase() === 'PLAIN' ? '$external' : 'admin';
+  return { dbName: DATABASE_NAME, ...(isAsked && { authSource }) };
 }
 
 /**

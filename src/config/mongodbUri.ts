@@ -31,6 +31,11 @@ export function mongodbUriProblem(uri: string): string | null {
   return null;
 }
 
+/** Whether a connection string says which database is meant. */
+export function namesDatabase(uri: string): boolean {
+  return /^mongodb(?:\+srv)?:\/\/[^/?#]+\/[^/?#]/.test(uri);
+}
+
 /** A name, an IPv4 or bracketed IPv6 address with an optional port, or a percent-encoded socket path. */
 const HOST = /^(?:(?:[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?|%2[Ff][^\s:]+)$/;
 

@@ -1,7 +1,7 @@
 import { type EmbeddedMongo, startEmbeddedMongo } from 'embedded-mongo';
 import mongoose from 'mongoose';
 import { afterEach, describe, expect, it } from 'vitest';
-import { connectDB, disconnectDB, getConnectionInfo } from '@/config/database.ts';
+import { connectDB, connectionOptions, disconnectDB, getConnectionInfo } from '@/config/database.ts';
 import { systemClock } from '@/domain/clock.ts';
 import { isDatabaseUnreachable } from '@/middleware/databaseErrors.ts';
 import { createModels } from '@/models/index.ts';
@@ -31,6 +31,36 @@ function newConnection() {
   ended.push(() => connection.close());
   return { connection, models: createModels(connection, systemClock()) };
 }
+
+describe('an address that names no database', () => {
+  it('means the database artifex', async () => {
+    const server = await serverOn(await folder());
+    const { connection } = newConnection();
+    await connectDB({ uri: server.uri, connection });
+    expect(getConnectionInfo(connection).name).toBe('artifex');
+  });
+
+  it.each([
+    ['mongodb://localhost', 'artifex', undefined],
+    ['mongodb://localhost/', 'artifex', undefined],
+    ['mongodb://a:1,b:2/?replicaSet=rs0', 'artifex', undefined],
+    ['mongodb://localhost/shop', 'shop', undefined],
+    ['mongodb+srv://u:p@db.example.com/shop?w=1', 'shop', 'shop'],
+    ['mongodb://u:p@localhost', 'artifex', 'admin'],
+    ['mongodb+srv://u:p@db.example.com/?w=1', 'artifex', 'admin'],
+    ['mongodb://u:p@localhost/?authSource=people', 'artifex', 'people'],
+    ['mongodb://u:p@localhost/?authMechanism=PLAIN', 'artifex', '$external'],
+    ['mongodb://u@localhost/?authMechanism=MONGODB-X509&tls=true', 'artifex', '$external'],
+  ])('%s: %s, and whom it names is known to %s, as the driver has it', (uri, name, source) => {
+    const { dbName, authSource } = connectionOptions(uri);
+    const { options } = new mongoose.mongo.MongoClient(uri, {
+      ...(dbName && { dbName }),
+      ...(authSource && { authSource }),
+    });
+    expect([options.dbName, options.credentials?.source]).toEqual([name, source]);
+    expect(options.credentials?.source).toBe(new mongoose.mongo.MongoClient(uri).options.credentials?.source);
+  });
+});
 
 describe('connectDB', () => {
   it('resolves when every collection and index stands, so that the first write meets its unique key', async () => {
