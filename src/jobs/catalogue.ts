@@ -1,5 +1,6 @@
 import type { Env } from '../config/env.ts';
 import type { Actor } from '../domain/audit.ts';
+import { rollUp } from '../models/statements/usage/rollUp.ts';
 import { resetDueQuotas } from '../repositories/accounts.ts';
 import { endStalledAttempts } from '../repositories/queue.ts';
 import type { PictureStorage } from '../storage/port.ts';
@@ -19,7 +20,7 @@ const CLEANUP: Actor = { kind: 'job', id: 'cleanup' };
 
 /** Every job that this process can do, in the order in which people read them. */
 export function createJobs({ ctx, storage, cleanup }: CatalogueDeps): Job[] {
-  const everywhere = [quotaResets(ctx), stalledGenerations(ctx)];
+  const everywhere = [quotaResets(ctx), stalledGenerations(ctx), rollups(ctx)];
   return storage ? [...everywhere, nightlyCleanup(ctx, storage, cleanup)] : everywhere;
 }
 
@@ -41,6 +42,18 @@ function stalledGenerations(ctx: Context): Job {
       const attemptsEnded = await endStalledAttempts(ctx);
       if (attemptsEnded > 0) ctx.queue.wake();
       return { attemptsEnded };
+    },
+  };
+}
+
+function rollups(ctx: Context): Job {
+  return {
+    name: 'rollups',
+    summary: 'Counts what has changed since the last run into the days that analytics reads.',
+    schedule: scheduleOf('* * * * *'),
+    async run(signal) {
+      // A run may be cut off anywhere.
+      return { ...(await rollUp(ctx, { onProgress: () => signal.throwIfAborted() })) };
     },
   };
 }

@@ -1,6 +1,7 @@
 import { type Actor, LIBRARY } from '../domain/audit.ts';
 import { FINAL_STATUSES } from '../domain/lifecycle.ts';
 import { pictureNameOf } from '../domain/pictures.ts';
+import { freezeDays } from '../models/statements/usage/upkeep.ts';
 import type { Store } from '../models/store.ts';
 import { recordAct } from '../repositories/audit.ts';
 import { endExpiredSubscription, expiredSubscriptions } from '../repositories/expiry.ts';
@@ -31,8 +32,6 @@ export interface CleanupOptions {
   deletedDays?: number;
   /** Removes a picture from storage. Without it, generations with pictures of ours are kept. */
   removePicture?: (name: string) => Promise<void>;
-  /** Called before anything is removed: brings to an end whatever counts the generations made before that instant. */
-  countBefore?: (instant: Date) => Promise<unknown>;
   /** Who has it done, for the audit trail. */
   actor?: Actor;
   /** Ends the cleanup after the batch that is under way. */
@@ -47,7 +46,7 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 const BATCH = 200;
 
 /**
- * Removes for good what is old enough and settled: never a generation that is under way, owes something to its user, or that an
+ * Removes for good what is old enough and settled, once the analytics have counted it for ever: never a generation that is under way, owes something to its user, or that an
  * account still needs. It may be cut off anywhere and run again, and by many at once: pictures go before the generation that
  * names them, so that none is left which nobody can find.
  *
@@ -61,7 +60,7 @@ export async function performMaintenanceCleanup(store: Store, options: CleanupOp
   const completed = { statuses: ['completed'], endedBefore: daysAgo(store, finishedDays), deletedBefore } as const;
   const withoutPictures = FINAL_STATUSES.filter((status) => status !== 'completed');
   const failed = { statuses: withoutPictures, endedBefore: daysAgo(store, failedDays), deletedBefore };
-  await options.countBefore?.(daysAgo(store, Math.min(finishedDays, failedDays, deletedDays)));
+  await freezeDays(store, daysAgo(store, Math.min(finishedDays, failedDays, deletedDays)));
 
   const failures: unknown[] = [];
   const done = {

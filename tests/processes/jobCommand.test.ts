@@ -36,6 +36,7 @@ describe('npm run job', () => {
       'cleanup',
       'job',
       'quota-resets',
+      'rollups',
       'stalled-generations',
     ]);
   });

@@ -114,6 +114,7 @@ describe('the Worker', () => {
 
     expect(states).toMatchObject([
       { lastRun: { outcome: 'succeeded', result: { usersReset: 0 } } },
+      { lastRun: { outcome: 'succeeded', result: { generations: expect.any(Number) } } },
       { lastRun: { outcome: 'succeeded', result: { attemptsEnded: 0 } } },
     ]);
   });

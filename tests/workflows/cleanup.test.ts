@@ -6,6 +6,7 @@ import { GENERATION_STATUSES } from '@/domain/lifecycle.ts';
 import { pictureNameOf, pictureUrl } from '@/domain/pictures.ts';
 import { auditOf, generationsOf, ledgerOf, subscriptionsOf, usersOf } from '@/models/collections.ts';
 import type { ImageGeneration } from '@/models/ImageGeneration.ts';
+import { userAnalytics } from '@/repositories/analytics.ts';
 import { claimGeneration } from '@/repositories/queue.ts';
 import { type Cleanup, type CleanupOptions, performMaintenanceCleanup } from '@/workflows/cleanup.ts';
 import { createGeneration } from '@/workflows/createGeneration.ts';
@@ -137,12 +138,17 @@ describe('a cleanup', () => {
     ]);
   });
 
-  it('lets what counts generations count them first', async () => {
-    await stored({ status: 'failed', createdAt: daysAgo(100) });
-    const seen: [Date, number][] = [];
-    const countBefore = async (instant: Date) => seen.push([instant, (await remaining()).size]);
-    await performMaintenanceCleanup(store, { failedDays: 20, countBefore });
-    expect(seen).toEqual([[daysAgo(20), 1]]);
+  it('takes nothing away from the analytics', async () => {
+    const _id = await signUp(store);
+    for (const age of [10, 40, 40, 100, 300]) {
+      await stored({ userId: _id, status: age === 100 ? 'completed' : 'failed', createdAt: daysAgo(age) });
+    }
+    const seen = () => userAnalytics(store, { _id }, { days: 365 });
+    const before = await seen();
+    expect(before.analytics).toMatchObject({ totalGenerations: 5, byStatus: { completed: 1, failed: 4 } });
+    expect(await performMaintenanceCleanup(store)).toEqual({ ...NOTHING, failedGenerationsRemoved: 3 });
+    expect(await seen()).toEqual(before);
+    await forget(_id);
   });
 });
 
