@@ -38,7 +38,7 @@ const DAY = 24 * 60 * MINUTE;
 const PROCESSING_TIME = 8;
 
 /** Ids follow from names, so that a second run finds what the first has stored. */
-function idOf(...name: (string | number)[]): Types.ObjectId {
+export function idOf(...name: (string | number)[]): Types.ObjectId {
   return new Types.ObjectId(createHash('sha256').update(name.join('/')).digest('hex').slice(0, 24));
 }
 
@@ -149,12 +149,12 @@ function generationOf(
   }
 }
 
-function lostLease(startedAt: Date) {
+export function lostLease(startedAt: Date) {
   const expiresAt = new Date(startedAt.getTime() + MINUTE);
   return { token: 'lost', workerId: 'seeds', attemptStartedAt: startedAt, expiresAt };
 }
 
-function picturesOf({ _id, count }: { _id: Types.ObjectId; count: number }) {
+export function picturesOf({ _id, count }: { _id: Types.ObjectId; count: number }) {
   return Array.from({ length: count }, (_, index) => {
     const filename = `${_id.toHexString()}-${index + 1}.png`;
     return {

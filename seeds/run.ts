@@ -3,6 +3,8 @@ import { parseArgs } from 'node:util';
 import { withCore } from '../scripts/withCore.ts';
 import { isProduction } from '../src/config/env.ts';
 import type { Store } from '../src/models/store.ts';
+import { sowHistory } from './bulk/sow.ts';
+import { progressBar } from './progress.ts';
 import { cleanup, type SeedCounts, seed } from './seed.ts';
 
 const COMMANDS = ['seed', 'cleanup', 'reset'] as const;
@@ -16,30 +18,51 @@ if (!options) {
   process.exitCode = 1;
 } else {
   await withCore(async ({ ctx }) => {
-    await run(options.command, ctx);
+    await run(options, ctx);
     return 0;
   });
 }
 
-function parsed(): { command: Command; force: boolean } | null {
+interface Options {
+  command: Command;
+  force: boolean;
+  /** How many generations the large history is to have. */
+  generations: number | null;
+}
+
+function parsed(): Options | null {
   try {
     const { values, positionals } = parseArgs({
       allowPositionals: true,
-      options: { force: { type: 'boolean', default: false } },
+      options: { force: { type: 'boolean', default: false }, generations: { type: 'string' } },
     });
     const command = COMMANDS.find((name) => name === positionals[0]);
     if (!command || positionals.length > 1) throw new Error(`Unknown arguments: ${positionals.join(' ')}`);
-    return { command, force: values.force };
+    if (command === 'cleanup' && values.generations !== undefined) throw new Error('A cleanup makes no generations.');
+    return { command, force: values.force, generations: numberFrom(values.generations) };
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
-    console.error('Usage: npm run seed | seed:cleanup | seed:reset [-- --force]');
+    console.error('Usage: npm run seed | seed:cleanup | seed:reset [-- [--generations N] [--force]]');
     return null;
   }
 }
 
-async function run(command: Command, store: Store): Promise<void> {
+function numberFrom(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new Error('--generations takes a whole number, such as 100000.');
+  return Number(text);
+}
+
+async function run({ command, generations }: Options, store: Store): Promise<void> {
   if (command !== 'seed') console.log(`Removed ${counted(await cleanup(store))}.`);
-  if (command !== 'cleanup') console.log(`Seeded ${counted(await seed(store))}.`);
+  if (command === 'cleanup') return;
+  console.log(`Seeded ${counted(await seed(store))}.`);
+  if (generations === null) return;
+  const history = await sowHistory(store, generations, {
+    onStored: progressBar('generations stored', generations),
+    onRolledUp: progressBar('generations counted', generations),
+  });
+  console.log(`Made a history of ${counted(history)}.`);
 }
 
 function counted({ users, subscriptions, generations, ledgerEntries }: SeedCounts): string {

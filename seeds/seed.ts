@@ -1,5 +1,6 @@
 import type { Types } from 'mongoose';
 import { insertMissing } from '../src/models/duplicateKey.ts';
+import { removeUsage } from '../src/models/statements/usage/upkeep.ts';
 import type { Store } from '../src/models/store.ts';
 import { historyOf } from './history.ts';
 import { BULK_PREFIX, SEED_PEOPLE } from './people.ts';
@@ -35,7 +36,7 @@ export async function seed(store: Store): Promise<SeedCounts> {
 }
 
 /** Removes the seeded people and all that is theirs, and nothing else. */
-export async function cleanup(store: Store): Promise<SeedCounts> {
+export async function cleanup(store: Store, onProgress?: (generationsRemoved: number) => void): Promise<SeedCounts> {
   const { User, Subscription, ImageGeneration, LedgerEntry } = store.models;
   const seeded = await User.find({
     $or: [
@@ -46,13 +47,26 @@ export async function cleanup(store: Store): Promise<SeedCounts> {
     .setOptions({ withDeleted: true })
     .select('_id')
     .lean();
+  const counts: SeedCounts = { users: 0, subscriptions: 0, generations: 0, ledgerEntries: 0 };
   const ids: Types.ObjectId[] = seeded.map(({ _id }) => _id);
-  const theirs = { userId: { $in: ids } };
   const everything = { withDeleted: true };
-  // The user goes last, so that a run that was cut off still knows whose the rest is.
-  const { deletedCount: ledgerEntries } = await LedgerEntry.deleteMany(theirs);
-  const { deletedCount: generations } = await ImageGeneration.deleteMany(theirs).setOptions(everything);
-  const { deletedCount: subscriptions } = await Subscription.deleteMany(theirs).setOptions(everything);
-  const { deletedCount: users } = await User.deleteMany({ _id: { $in: ids } }).setOptions(everything);
-  return { users, subscriptions, generations, ledgerEntries };
+  for (const theirs of inChunks(ids)) {
+    counts.ledgerEntries += (await LedgerEntry.deleteMany(theirs)).deletedCount;
+    counts.generations += (await ImageGeneration.deleteMany(theirs).setOptions(everything)).deletedCount;
+    counts.subscriptions += (await Subscription.deleteMany(theirs).setOptions(everything)).deletedCount;
+    onProgress?.(counts.generations);
+  }
+  await removeUsage(store, ids);
+  // The users go last, so that a run that was cut off still knows whose the rest is.
+  counts.users = (await User.deleteMany({ _id: { $in: ids } }).setOptions(everything)).deletedCount;
+  return counts;
+}
+
+/** So many users that each command takes a moment, however much is theirs. */
+const CHUNK = 20;
+
+function inChunks(ids: readonly Types.ObjectId[]) {
+  return Array.from({ length: Math.ceil(ids.length / CHUNK) }, (_, index) => ({
+    userId: { $in: ids.slice(index * CHUNK, (index + 1) * CHUNK) },
+  }));
 }

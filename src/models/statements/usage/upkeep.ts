@@ -28,12 +28,20 @@ export async function freezeDays(store: Store, before: Date): Promise<number> {
  * It may be cut off anywhere and repeated.
  */
 export async function removeUsage(store: Store, userIds: readonly Types.ObjectId[]): Promise<void> {
-  const theirs = { userId: { $in: [...userIds] } };
+  const all = Array.from({ length: Math.ceil(userIds.length / USERS_AT_ONCE) }, (_, index) => ({
+    userId: { $in: userIds.slice(index * USERS_AT_ONCE, (index + 1) * USERS_AT_ONCE) },
+  }));
   const revision = new Types.ObjectId();
-  await usageDaysOf(store).updateMany(theirs, {
-    $set: { usage: emptyUsage(), slots: [], lastAt: null, revision, 'due.system': revision, frozen: false },
-  });
+  const empty = { usage: emptyUsage(), slots: [], lastAt: null, frozen: false };
+  for (const theirs of all) {
+    await usageDaysOf(store).updateMany(theirs, { $set: { ...empty, revision, 'due.system': revision } });
+  }
   await rollUp(store);
-  await usageDaysOf(store).deleteMany(theirs);
-  await usageTotalsOf(store).deleteMany(theirs);
+  for (const theirs of all) {
+    await usageDaysOf(store).deleteMany(theirs);
+    await usageTotalsOf(store).deleteMany(theirs);
+  }
 }
+
+/** So many that each command takes a moment. */
+const USERS_AT_ONCE = 50;
