@@ -1,3 +1,4 @@
+import type { Quota } from './quota.ts';
 import type { SubscriptionTier } from './tiers.ts';
 
 /** Percent of a period's credits at which a user's operator is told, once a period each, in ascending order. */
@@ -10,4 +11,9 @@ export interface QuotaAlert {
   userId: string;
   tier: SubscriptionTier;
   level: QuotaAlertLevel;
+}
+
+/** The highest level that the usage has reached, or null. */
+export function alertLevelOf({ used, limit }: Pick<Quota, 'used' | 'limit'>): QuotaAlertLevel | null {
+  return QUOTA_ALERT_LEVELS.findLast((level) => used * 100 >= limit * level) ?? null;
 }

@@ -1,5 +1,4 @@
 import { type Connection, type Model, Schema, type Types } from 'mongoose';
-import type { QuotaAlertLevel } from '../domain/alerts.ts';
 import type { Act } from '../domain/audit.ts';
 import {
   ASPECT_RATIOS,
@@ -54,8 +53,6 @@ export interface OpenEntry extends EntryFields {
   generation?: ImageGeneration;
   /** What the audit trail will say of it. */
   act?: Act;
-  /** Percent of the period's credits that this charge was the first to reach. */
-  alert?: QuotaAlertLevel;
   /** When ledger and generation were seen to hold this entry. */
   settledAt?: Date;
 }
@@ -84,7 +81,7 @@ export interface User extends SoftDeletable {
   periodNumber: number;
   /** Credits granted on top of the tier's quota, until the next reset. */
   grantedCredits: number;
-  /** The highest alert level that this period's usage has reached, or 0. */
+  /** The highest alert level that was told of in this period, or 0. */
   quotaAlert: number;
   /** Sequence of the newest ledger entry. */
   entrySequence: number;

@@ -1,4 +1,5 @@
 import { Types } from 'mongoose';
+import type { QuotaAlertLevel } from '../domain/alerts.ts';
 import type { Actor } from '../domain/audit.ts';
 import { assertCredits } from '../domain/credits.ts';
 import { usersOf } from '../models/collections.ts';
@@ -40,6 +41,20 @@ export async function deleteUser(store: Store, user: UserReference, actor: Actor
 export async function restoreUser(store: Store, user: UserReference, actor: Actor): Promise<Account> {
   const act = { action: 'user.restored', actor } as const;
   return (await post(store, user, { id: new Types.ObjectId(), kind: 'restoration', act })).account;
+}
+
+/**
+ * Notes that a level of alert has been reached in the account's period.
+ *
+ * @returns whether nobody had noted it before
+ */
+export async function raiseQuotaAlert(
+  store: Store,
+  { _id, periodNumber }: Account,
+  level: QuotaAlertLevel,
+): Promise<boolean> {
+  const guard = { _id, periodNumber, quotaAlert: { $lt: level } };
+  return (await usersOf(store).updateOne(guard, { $set: { quotaAlert: level } })).modifiedCount === 1;
 }
 
 const RESET_BATCH = 500;

@@ -135,7 +135,7 @@ async function recordLedger(store: Store, open: Owned[]): Promise<void> {
 }
 
 function ledgerEntryOf({ userId, entry }: Owned): LedgerEntry | null {
-  const { id, kind, sequence, generation: _, act: __, alert: ___, settledAt: ____, ...rest } = entry;
+  const { id, kind, sequence, generation: _, act: __, settledAt: ___, ...rest } = entry;
   if (!isLedgerKind(kind) || sequence === undefined) return null;
   return { _id: id, userId, kind, sequence, ...rest };
 }

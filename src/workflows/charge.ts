@@ -1,9 +1,11 @@
+import { alertLevelOf } from '../domain/alerts.ts';
 import { ArtifexError, InsufficientQuotaError } from '../domain/errors.ts';
 import type { Idempotency } from '../domain/idempotency.ts';
 import { quotaOf } from '../domain/quota.ts';
 import type { LedgerEntry } from '../models/LedgerEntry.ts';
-import { type Outcome, post, postOnce, type UserReference } from '../models/statements/accounts.ts';
+import { type Account, type Outcome, post, postOnce, type UserReference } from '../models/statements/accounts.ts';
 import type { Posting } from '../models/statements/posting.ts';
+import { raiseQuotaAlert } from '../repositories/accounts.ts';
 import { findChargeByKey } from '../repositories/ledger.ts';
 import type { Context } from './context.ts';
 
@@ -31,17 +33,17 @@ export async function charge(
   if (outcome.result === 'refused' || outcome.result === 'stale') {
     throw new InsufficientQuotaError(quotaOf(outcome.account, ctx.clock.now()));
   }
-  alertIfPosted(ctx, outcome);
+  if (outcome.result === 'posted') await alertIfReached(ctx, outcome.account);
   const { fingerprint } = outcome.result === 'known' ? outcome.known : outcome.entry;
   if (fingerprint !== idempotency?.fingerprint) throw keyReused();
   return outcome;
 }
 
-/** The write that reaches a level carries it, so that it is told of once a period, by whoever's charge that was. */
-function alertIfPosted(ctx: Context, outcome: Charged): void {
-  if (outcome.result !== 'posted' || outcome.entry.alert === undefined) return;
-  const { _id, subscriptionTier: tier } = outcome.account;
-  ctx.alertQuota({ userId: _id.toHexString(), tier, level: outcome.entry.alert });
+/** Whoever raises the account's level tells of it: once a period, and where that one died before, after the next charge. */
+async function alertIfReached(ctx: Context, account: Account): Promise<void> {
+  const level = alertLevelOf(quotaOf(account, ctx.clock.now()));
+  if (level === null || level <= account.quotaAlert || !(await raiseQuotaAlert(ctx, account, level))) return;
+  ctx.alertQuota({ userId: account._id.toHexString(), tier: account.subscriptionTier, level });
 }
 
 function keyReused(): ArtifexError {

@@ -51,9 +51,9 @@ describe('round trips to the database', () => {
     ]);
   });
 
-  it('a refusal for want of credits: 1', async () => {
+  it('a refusal for want of credits: 2, since an ordinary charge is tried first', async () => {
     const create = () => caller.post('/v1/quota/consume', { credits: 11 });
-    expect(await commandsOf(create, 402)).toEqual(['findAndModify']);
+    expect(await commandsOf(create, 402)).toEqual(['findAndModify', 'findAndModify']);
   });
 
   it('GET /v1/generations and /v1/generations/{id}: 1, and at the same time a look whether the account is there', async () => {

@@ -1,6 +1,8 @@
 import { Types } from 'mongoose';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { idempotencyOf } from '@/domain/idempotency.ts';
+import { useKeyring } from '@/encryption/connections.ts';
+import { createKeyring } from '@/encryption/keyring.ts';
 import { payObligation } from '@/models/statements/obligations.ts';
 import { rollUp } from '@/models/statements/usage/rollUp.ts';
 import { systemStats, userStats } from '@/models/statements/usage/stats.ts';
@@ -22,8 +24,9 @@ import {
 } from '@/repositories/jobLeases.ts';
 import { listLedger } from '@/repositories/ledger.ts';
 import { claimGeneration, releaseLease, renewLease } from '@/repositories/queue.ts';
+import { rotateSubscriptions } from '@/repositories/rotation.ts';
 import { settle } from '@/repositories/settlement.ts';
-import { getUser } from '@/repositories/users.ts';
+import { getUser, isStillUser } from '@/repositories/users.ts';
 import { chargeGeneration } from '@/workflows/chargeGeneration.ts';
 import { performMaintenanceCleanup } from '@/workflows/cleanup.ts';
 import { consumeQuota } from '@/workflows/consumeQuota.ts';
@@ -45,6 +48,7 @@ const FOLDERS = ['src/repositories', 'src/models/methods', 'src/models/statement
 
 /** Queries that read whole collections on purpose: batch by batch, counting, or where there is a handful of documents. */
 const WHOLE_COLLECTIONS = [
+  /^distinct /,
   /^aggregate .*"\$match":\{"isDeleted":"\?"\}\},\{"\$group":\{"_id":"\?","n":/,
   /^find \{"find":"\?","filter":\{\},"sort":\{"_id":"\?"\}/,
   /^find .*"sort":\{"at":"\?","_id":"\?"\}/,
@@ -121,6 +125,7 @@ async function everything(userId: Types.ObjectId): Promise<void> {
   await accountsOf(userId, clerkUserId);
   await generationsOf(userId, clerkUserId);
   await documentsOf(userId);
+  await isStillUser(store, userId, clerkUserId);
   await jobs();
   await maintenance();
   await listings(userId);
@@ -131,6 +136,20 @@ async function everything(userId: Types.ObjectId): Promise<void> {
   await createGeneration(ctx, { _id: leaving }, request);
   await consumeQuota(ctx, { _id: leaving }, { credits: 1, reason: 'because' });
   await eraseUser(store, { _id: leaving }, { actor, removePicture: async () => {} });
+  // Enough of ten credits for an alert.
+  await consumeQuota(ctx, { _id: await signUp(store) }, { credits: 9 });
+  await rotation();
+}
+
+async function rotation(): Promise<void> {
+  const key = (id: string) => ({ id, key: Buffer.alloc(32, id).toString('base64') });
+  useKeyring(store.connection, createKeyring([key('first')]));
+  await rotateSubscriptions(store, () => {});
+  // Without the first key nothing can be read, and it is told what needs it.
+  useKeyring(store.connection, createKeyring([key('second')]));
+  await rotateSubscriptions(store, () => {});
+  useKeyring(store.connection, createKeyring([key('second'), key('first')]));
+  await rotateSubscriptions(store, () => {});
 }
 
 async function accountsOf(userId: Types.ObjectId, clerkUserId: string): Promise<void> {

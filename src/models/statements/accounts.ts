@@ -1,10 +1,11 @@
 import { Types } from 'mongoose';
 import { ArtifexError, UserNotFoundError } from '../../domain/errors.ts';
 import { CLOCK_TOLERANCE_MS } from '../../domain/ledger.ts';
+import { quotaOf } from '../../domain/quota.ts';
 import { usersOf } from '../collections.ts';
 import type { Store } from '../store.ts';
 import type { OpenEntry, User } from '../User.ts';
-import { type KeyGuard, type Posting, postingStatement, slotOf } from './posting.ts';
+import { type KeyGuard, ordinaryCharge, type Posting, postingStatement, slotOf } from './posting.ts';
 
 /** A user by id, or by Clerk's id, so that a request needs no look-up before its charge. */
 export type UserReference = { _id: Types.ObjectId } | { clerkUserId: string };
@@ -33,27 +34,44 @@ export const ACCOUNT_FIELDS = {
   paidAnchor: 1,
   periodStart: 1,
   periodNumber: 1,
+  entrySequence: 1,
+  quotaAlert: 1,
   isDeleted: 1,
   deletedAt: 1,
   forgottenThrough: 1,
 } as const;
 
 /**
- * Posts to an account: one round trip, one atomic write, whatever the outcome. The same posting, sent again after an answer
- * was lost, is `posted` again and moves nothing.
+ * Posts to an account: one atomic write, and one round trip but for a charge that is out of the ordinary (refused, repeated, or
+ * the first of a period), which takes two. The same posting, sent again after an answer was lost, is `posted` again and moves
+ * nothing.
  *
  * @throws {UserNotFoundError} when there is no such user
  * @throws {ArtifexError} `account_deleted` when a deleted user would be charged
  */
 export async function post(store: Store, user: UserReference, posting: Posting, guard?: KeyGuard): Promise<Outcome> {
+  const now = store.clock.now();
   const slot = slotOf(posting);
-  const account = await usersOf(store).findOneAndUpdate(
-    user,
-    postingStatement(posting, new Types.ObjectId(), store.clock.now(), guard),
-    { returnDocument: 'after', projection: { ...ACCOUNT_FIELDS, [`openEntries.${slot}`]: 1 } },
-  );
+  if (posting.kind === 'charge') {
+    const { filter, update } = ordinaryCharge(posting, now, guard);
+    const account = await usersOf(store).findOneAndUpdate({ ...user, ...filter }, update, ORDINARY_ANSWER);
+    if (account) return { result: 'posted', account, entry: { ...posting, ...ordinaryEntry(account), at: now } };
+  }
+  const statement = postingStatement(posting, new Types.ObjectId(), now, guard);
+  const account = await usersOf(store).findOneAndUpdate(user, statement, {
+    returnDocument: 'after',
+    projection: { ...ACCOUNT_FIELDS, [`openEntries.${slot}`]: 1 },
+  });
   if (!account) throw new UserNotFoundError();
   return readOutcome(account, slot, posting, guard);
+}
+
+const ORDINARY_ANSWER = { returnDocument: 'after', projection: ACCOUNT_FIELDS } as const;
+
+/** What the account has made of an ordinary charge; the rest of the entry is the posting itself and need not come back. */
+function ordinaryEntry(account: Account): Pick<OpenEntry, 'sequence' | 'balance' | 'period'> {
+  const { remaining } = quotaOf(account, new Date(0));
+  return { sequence: account.entrySequence, balance: remaining, period: account.periodNumber };
 }
 
 function readOutcome(

@@ -1,5 +1,4 @@
 import { Types } from 'mongoose';
-import { QUOTA_ALERT_LEVELS } from '../../domain/alerts.ts';
 import type { Period } from '../../domain/periods.ts';
 import { SUBSCRIPTION_QUOTAS, SUBSCRIPTION_TIERS, type SubscriptionTier } from '../../domain/tiers.ts';
 import type { OpenEntry } from '../User.ts';
@@ -91,6 +90,49 @@ function beginPaidPeriod(posting: Posting, now: Date): Changes[] {
   return [mergeIf({ $and: [follows, { $gt: [start, '$periodStart'] }] }, { ...reset, periodStart: start })];
 }
 
+/**
+ * A charge as it mostly is: of an account whose period runs and which admits it. It does what {@link postingStatement} would do, or
+ * nothing at all when something is out of the ordinary; then that one decides. It costs the database a third of it.
+ */
+export function ordinaryCharge(
+  posting: Posting & { kind: 'charge' },
+  now: Date,
+  guard?: KeyGuard,
+): { filter: Changes; update: Changes[] } {
+  const slot = slotOf(posting);
+  const after = { $add: ['$monthlyUsage', posting.credits] };
+  const entry = {
+    sequence: { $add: ['$entrySequence', 1] },
+    balance: { $subtract: [LIMIT, after] },
+    period: '$periodNumber',
+  };
+  return {
+    filter: {
+      isDeleted: false,
+      quotaResetDate: { $gt: now },
+      [`openEntries.${slot}`]: { $exists: false },
+      ...(guard && {
+        forgottenThrough: 'forgottenBefore' in guard ? { $lt: guard.forgottenBefore } : guard.forgottenThrough,
+      }),
+      $expr: { $lte: [after, LIMIT] },
+    },
+    update: [
+      {
+        $set: {
+          monthlyUsage: after,
+          entrySequence: entry.sequence,
+          [`openEntries.${slot}`]: { $mergeObjects: [{ $literal: { ...posting, at: now } }, entry] },
+          sweepAt: { $min: ['$sweepAt', now] },
+          updatedAt: now,
+          ...(posting.generationId === undefined && {
+            totalImagesGenerated: { $add: ['$totalImagesGenerated', posting.credits] },
+          }),
+        },
+      },
+    ],
+  };
+}
+
 /** Begins a new period when the reset date has passed, and else changes nothing. */
 export function rolloverStatement(reset: Posting & { kind: 'reset' }, now: Date): Changes[] {
   return [mergeIf({ $gte: [now, '$quotaResetDate'] }, beginPeriod(reset, now))];
@@ -100,15 +142,12 @@ function mergeIf(condition: Expression, changes: Expression): Changes {
   return { $replaceWith: { $mergeObjects: ['$$ROOT', { $cond: [condition, changes, {}] }] } };
 }
 
-/** Credits that the tier alone allows. */
+/** The most worthy first: a tier that is none of these has the last place, and with it the least. */
+const TIERS = SUBSCRIPTION_TIERS.toReversed();
+
+/** Credits that the tier alone allows. In few words, since they go with every charge. */
 const TIER_QUOTA: Expression = {
-  $switch: {
-    branches: SUBSCRIPTION_TIERS.map((tier) => ({
-      case: { $eq: ['$subscriptionTier', tier] },
-      // biome-ignore lint/suspicious/noThenProperty: the word that $switch takes
-      then: SUBSCRIPTION_QUOTAS[tier],
-    })),
-  },
+  $arrayElemAt: [TIERS.map((tier) => SUBSCRIPTION_QUOTAS[tier]), { $indexOfArray: [TIERS, '$subscriptionTier'] }],
 };
 
 const LIMIT: Expression = { $add: [TIER_QUOTA, '$grantedCredits'] };
@@ -171,13 +210,10 @@ function apply(posting: Posting, now: Date): Changes {
       const after = { $add: [usage, posting.credits] };
       // Without a generation there is no delivery to count, so the credits themselves are counted.
       const counted = posting.generationId ? 0 : posting.credits;
-      const level = alertLevel(after);
-      const alert = { $cond: [{ $gt: [level, '$quotaAlert'] }, level, '$$REMOVE'] };
       return {
         monthlyUsage: after,
         totalImagesGenerated: { $add: ['$totalImagesGenerated', counted] },
-        quotaAlert: { $max: ['$quotaAlert', level] },
-        ...appendEntry(posting, now, { balance: balance(LIMIT, after), period, alert }),
+        ...appendEntry(posting, now, { balance: balance(LIMIT, after), period }),
       };
     }
     case 'refund': {
@@ -243,18 +279,6 @@ function followTerms(posting: Posting & { kind: 'terms' }, now: Date): Changes {
     ...terms,
     paidAnchor: { $cond: [isCurrent, paidPeriod.end, '$paidAnchor'] },
     quotaResetDate: { $cond: [isCurrent, paidPeriod.end, '$quotaResetDate'] },
-  };
-}
-
-/** The highest level that `usage` of this period's credits has reached, or 0. */
-function alertLevel(usage: Expression): Expression {
-  const reached = (level: number) => ({ $gte: [{ $multiply: [usage, 100] }, { $multiply: [LIMIT, level] }] });
-  return {
-    $switch: {
-      // biome-ignore lint/suspicious/noThenProperty: the word that $switch takes
-      branches: QUOTA_ALERT_LEVELS.toReversed().map((level) => ({ case: reached(level), then: level })),
-      default: 0,
-    },
   };
 }
 
