@@ -5,11 +5,20 @@ import { openDatabase } from './database.ts';
 /** A command gives up where a server would go on trying. */
 const CONNECT_ATTEMPTS = 4;
 
+export interface CommandOptions {
+  /** Its batches take long on purpose: they are not logged as slow queries. */
+  inBatches?: boolean;
+}
+
 /** Runs one command over the environment's database, and ends. The result is the exit status. */
-export function withCore(command: (core: Core) => Promise<number>): Promise<void> {
+export function withCore(command: (core: Core) => Promise<number>, options: CommandOptions = {}): Promise<void> {
   return runProcess(async (env) => {
     const database = await openDatabase(env);
-    const core = createCore({ env, mongodbUri: database.uri, log: processLog(env) });
+    const core = createCore({
+      env: options.inBatches ? { ...env, slowQueryMs: Number.POSITIVE_INFINITY } : env,
+      mongodbUri: database.uri,
+      log: processLog(env),
+    });
     try {
       process.exitCode = (await isReached(core)) ? await command(core) : 1;
     } finally {

@@ -9,11 +9,13 @@ export interface Screen {
 
 /** Shows how far something has come: a bar on a terminal, elsewhere a line for each tenth. */
 export function progressBar(label: string, total: number, screen: Screen = process.stderr): (done: number) => void {
-  const began = performance.now();
+  let first: { at: number; done: number } | undefined;
   let shown = 0;
   return (done) => {
+    first ??= { at: performance.now(), done };
     const part = total === 0 ? 1 : Math.min(1, done / total);
-    const rate = Math.round(done / Math.max(0.001, (performance.now() - began) / 1000));
+    const seconds = Math.max(0.001, (performance.now() - first.at) / 1000);
+    const rate = Math.round((done - first.done) / seconds);
     const text = `${Math.floor(part * 100)} % of ${count(total)} ${label}, ${count(rate)} a second`;
     if (screen.isTTY) {
       const filled = '#'.repeat(Math.floor(part * BAR)).padEnd(BAR, '.');

@@ -17,10 +17,13 @@ if (!options) {
   console.error('NODE_ENV is production: seeds are for development. Give --force if you mean it.');
   process.exitCode = 1;
 } else {
-  await withCore(async ({ ctx }) => {
-    await run(options, ctx);
-    return 0;
-  });
+  await withCore(
+    async ({ ctx }) => {
+      await run(options, ctx);
+      return 0;
+    },
+    { inBatches: true },
+  );
 }
 
 interface Options {

@@ -1,3 +1,4 @@
+import { Types } from 'mongoose';
 import { generationsOf, ledgerOf, usersOf } from '../../src/models/collections.ts';
 import { rollUp } from '../../src/models/statements/usage/rollUp.ts';
 import { removeUsage } from '../../src/models/statements/usage/upkeep.ts';
@@ -79,8 +80,10 @@ async function write(store: Store, batch: readonly BulkHistory[]): Promise<void>
     batch.flatMap(({ ledger }) => ledger),
     { ordered: false },
   );
+  // Stored as taken up by a run, so that the rollups need not mark them first.
+  const counted = { run: new Types.ObjectId() };
   await generationsOf(store).insertMany(
-    batch.flatMap(({ generations }) => generations),
+    batch.flatMap(({ generations }) => generations.map((generation) => ({ ...generation, counted }))),
     { ordered: false },
   );
   // Through the model, which encrypts Stripe's ids.
