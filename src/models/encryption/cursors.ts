@@ -60,7 +60,7 @@ export function openingAggregate(
  * @returns seals the question, once
  */
 function opening(cipher: Cipher, cursor: FindCursor | AggregationCursor, seal: () => Promise<void>) {
-  const { next, tryNext, hasNext, explain } = cursor;
+  const { next, tryNext, hasNext, explain, readBufferedDocuments } = cursor;
   let sealing: Promise<void> | undefined;
   let transform: Transform = (document) => document;
 
@@ -88,6 +88,21 @@ function opening(cipher: Cipher, cursor: FindCursor | AggregationCursor, seal: (
     async explain(...options: unknown[]) {
       await sealOnce();
       return Reflect.apply(explain, cursor, options);
+    },
+    /** A whole batch is opened at once. */
+    async toArray() {
+      await sealOnce();
+      const found: unknown[] = [];
+      if (cursor.closed) return found;
+      try {
+        for (let first = await next.call(cursor); first !== null; first = await next.call(cursor)) {
+          const batch = [first, ...readBufferedDocuments.call(cursor)];
+          for (const document of await Promise.all(batch.map(open))) found.push(document);
+        }
+      } finally {
+        await cursor.close();
+      }
+      return found;
     },
     map(next: Transform) {
       const before = transform;
