@@ -30,33 +30,51 @@ export async function sealFilter(cipher: Cipher, filter: unknown): Promise<unkno
   return { ...kept, $and: [...given, ...clauses] };
 }
 
-/** The texts that a filter asks encrypted fields to equal: an upsert stores them. */
-export function equalitiesOf(cipher: Cipher, filter: unknown): Map<string, string> {
-  const found = new Map<string, string>();
-  if (!isFields(filter)) return found;
-  for (const [name, condition] of Object.entries(filter)) {
-    if (name === '$and' && Array.isArray(condition)) {
-      for (const part of condition) {
-        for (const [field, text] of equalitiesOf(cipher, part)) found.set(field, text);
-      }
-    }
-    const text = isFields(condition) ? condition['$eq'] : condition;
-    if (cipher.fields.has(name) && typeof text === 'string') found.set(name, text);
+/**
+ * What a filter asks encrypted fields to equal: an upsert stores it.
+ * https://www.mongodb.com/docs/manual/reference/method/db.collection.updateOne/#upsert-with-operator-expressions
+ *
+ * @throws {EncryptedFieldError} when one field is to equal two things, as MongoDB would
+ */
+export function equalitiesOf(cipher: Cipher, filter: unknown): Map<string, unknown> {
+  const found = new Map<string, unknown>();
+  for (const [field, value] of equalities(cipher, filter)) {
+    if (found.has(field) && found.get(field) !== value)
+      throw new EncryptedFieldError(cipher, field, 'an upsert cannot ask for two values of it.');
+    found.set(field, value);
   }
   return found;
 }
 
+function* equalities(cipher: Cipher, filter: unknown): Generator<[string, unknown]> {
+  if (!isFields(filter)) return;
+  for (const [name, condition] of Object.entries(filter)) {
+    if (Array.isArray(condition) && (name === '$and' || (name === '$or' && condition.length === 1))) {
+      for (const part of condition) yield* equalities(cipher, part);
+    } else if (cipher.fields.has(name)) {
+      for (const value of equalsOf(condition)) yield [name, value];
+    }
+  }
+}
+
+/** Membership of a list of one is equality as well. */
+function equalsOf(condition: unknown): unknown[] {
+  if (!isOperators(condition)) return [condition];
+  const list = condition['$in'];
+  return [...('$eq' in condition ? [condition['$eq']] : []), ...(Array.isArray(list) && list.length === 1 ? list : [])];
+}
+
 async function sealCondition(cipher: Cipher, field: string, condition: unknown): Promise<Fields[]> {
-  if (!isOperators(condition)) return [await membership(cipher, field, [condition])];
+  if (!isOperators(condition)) return [await equality(cipher, field, condition)];
   return Promise.all(Object.entries(condition).map(([operator, operand]) => ask(cipher, field, operator, operand)));
 }
 
 async function ask(cipher: Cipher, field: string, operator: string, operand: unknown): Promise<Fields> {
   switch (operator) {
     case '$eq':
-      return membership(cipher, field, [operand]);
+      return equality(cipher, field, operand);
     case '$ne':
-      return { $nor: [await membership(cipher, field, [operand])] };
+      return { $nor: [await equality(cipher, field, operand)] };
     case '$in':
       return membership(cipher, field, listOf(cipher, field, operand));
     case '$nin':
@@ -68,8 +86,13 @@ async function ask(cipher: Cipher, field: string, operator: string, operand: unk
   }
 }
 
+async function equality(cipher: Cipher, field: string, value: unknown): Promise<Fields> {
+  return value === null || value === undefined ? { [field]: null } : membership(cipher, field, [value]);
+}
+
 async function membership(cipher: Cipher, field: string, values: readonly unknown[]): Promise<Fields> {
   const texts = values.filter((value) => value !== null && value !== undefined);
+  if (texts.length === 0) return { [field]: { $in: values } };
   const hashes = await Promise.all(texts.map((text) => hashesOf(cipher, field, text)));
   const lookup = { [lookupPath(field)]: { $in: hashes.flat() } };
   // Null asks for what is missing as well, and neither is encrypted.

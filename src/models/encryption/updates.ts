@@ -67,8 +67,8 @@ class Sealing {
 
   /** MongoDB stores what an upsert's filter says that a field equals; the filter that it sees says hashes. */
   async insertWhatIsAskedFor(filter: unknown): Promise<void> {
-    for (const [field, text] of equalitiesOf(this.cipher, filter)) {
-      if (!this.changed.has(field)) await this.store('$setOnInsert', field, text);
+    for (const [field, value] of equalitiesOf(this.cipher, filter)) {
+      if (typeof value === 'string' && !this.changed.has(field)) await this.store('$setOnInsert', field, value);
     }
   }
 
