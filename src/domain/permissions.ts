@@ -164,6 +164,19 @@ const MODELS = {
     lastRun: internal,
     lastSuccessAt: internal,
   },
+  /** What analytics adds up; it leaves as `UserAnalytics` and `SystemAnalytics`. */
+  UsageDay: {
+    id: internal,
+    userId: internal,
+    day: internal,
+    usage: internal,
+    slots: internal,
+    lastAt: internal,
+    revision: internal,
+    frozen: internal,
+    due: internal,
+  },
+  UsageTotal: { id: internal, userId: internal, months: internal, lastAt: internal, revision: internal },
 } as const satisfies Record<string, Record<string, Permission>>;
 
 /** What stands inside a field of a model. */
@@ -186,6 +199,8 @@ const VIEWS = {
     resetsAt: toSelf,
   },
   Consumption: { credits: permission(['self'], ['self']), reason: fromSelf, chargeId: toSelf, quota: toSelf },
+  UserAnalytics: { user: toSelf, analytics: toSelf },
+  SystemAnalytics: { overview: shownToAdmins, trends: shownToAdmins },
   Grant: { credits: fromAdmins, reason: fromAdmins },
   Checkout: { tier: fromSelf, url: toSelf },
   SubscriptionChange: { tier: fromSelf, cancelAtPeriodEnd: fromSelf },
