@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { EnvironmentError, isProduction, readEnv } from '../src/config/env.ts';
+import { requireWritableFolder } from '../src/config/folders.ts';
 import { openDevelopmentKey, signSessionToken } from '../src/identity/developmentKey.ts';
 
 const LIFETIME_DAYS = 30;
@@ -23,6 +24,7 @@ async function main(): Promise<void> {
       'CLERK_JWT_KEY is set: the server trusts that key and not the development key. Unset it, or sign in through Clerk.',
     );
   }
+  await requireWritableFolder('ARTIFEX_DATA_DIR', env.dataDir);
   const key = await openDevelopmentKey(env.dataDir);
   const token = await signSessionToken(key, { ...session, lifetimeSeconds: LIFETIME_DAYS * 24 * 60 * 60 });
   process.stdout.write(`${token}\n`);

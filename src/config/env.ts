@@ -49,7 +49,8 @@ export interface Env {
         readonly model: string;
         readonly timeoutSeconds: number;
       };
-  readonly storage: { readonly directory: string };
+  /** Where pictures are kept, and the variable that says so. */
+  readonly storage: { readonly directory: string; readonly variable: 'STORAGE_URL' | 'ARTIFEX_DATA_DIR' };
   /** Days that generations are kept. */
   readonly cleanup: { readonly finishedDays: number; readonly failedDays: number; readonly deletedDays: number };
   /** Milliseconds from which a command to the database is logged as slow. */
@@ -296,7 +297,7 @@ function structured(given: z.output<typeof variables>): Env {
     fieldEncryptionKeys: given.FIELD_ENCRYPTION_KEYS,
     rateLimit: { quotaPerMinute: given.RATE_LIMIT_QUOTA_PER_MINUTE },
     images: imagesOf(given),
-    storage: { directory: given.STORAGE_URL ?? `${given.ARTIFEX_DATA_DIR}/images` },
+    storage: storageOf(given),
     cleanup: {
       finishedDays: given.CLEANUP_FINISHED_DAYS,
       failedDays: given.CLEANUP_FAILED_DAYS,
@@ -304,6 +305,12 @@ function structured(given: z.output<typeof variables>): Env {
     },
     slowQueryMs: given.SLOW_QUERY_MS,
   };
+}
+
+function storageOf(given: z.output<typeof variables>): Env['storage'] {
+  return given.STORAGE_URL === undefined
+    ? { directory: `${given.ARTIFEX_DATA_DIR}/images`, variable: 'ARTIFEX_DATA_DIR' }
+    : { directory: given.STORAGE_URL, variable: 'STORAGE_URL' };
 }
 
 function imagesOf(given: z.output<typeof variables>): Env['images'] {

@@ -1,6 +1,7 @@
 import { createApp } from '../app.ts';
 import { getConnectionInfo } from '../config/database.ts';
 import type { Env } from '../config/env.ts';
+import { requireWritableFolder } from '../config/folders.ts';
 import { openDevelopmentKey } from '../identity/developmentKey.ts';
 import { createIdentities } from '../identity/identities.ts';
 import { clerkProfiles, noProfiles } from '../identity/profiles.ts';
@@ -23,6 +24,8 @@ export interface Service extends Pick<Core, 'ctx' | 'connection'> {
 export async function createService(options: CoreOptions): Promise<Service> {
   const { env, log } = options;
   tellOfClearData(env, log);
+  await requireWritableFolder(env.storage.variable, env.storage.directory);
+  const sessions = await sessionTrustOf(env);
   const core = createCore(options);
   const { ctx, connection, storage, observability } = core;
   const jobs: RunningJob[] = [];
@@ -32,7 +35,7 @@ export async function createService(options: CoreOptions): Promise<Service> {
     log,
     ctx,
     storage,
-    sessions: await sessionTrustOf(env),
+    sessions,
     identities: createIdentities((isHit) => observability.cacheLookedUp('identities', isHit)),
     requestAnswered: observability.requestAnswered,
     metrics: observability.exposition,
@@ -77,6 +80,7 @@ export async function createService(options: CoreOptions): Promise<Service> {
 async function sessionTrustOf(env: Env): Promise<SessionTrust> {
   const trust = clerkTrust(env.clerk);
   if (trust) return trust;
+  await requireWritableFolder('ARTIFEX_DATA_DIR', env.dataDir);
   const { publicKeyPem } = await openDevelopmentKey(env.dataDir);
   return developmentTrust(publicKeyPem);
 }

@@ -64,7 +64,7 @@ describe('an empty environment', () => {
       fieldEncryptionKeys: [],
       rateLimit: { quotaPerMinute: 60 },
       images: { provider: 'procedural' },
-      storage: { directory: '.data/images' },
+      storage: { directory: '.data/images', variable: 'ARTIFEX_DATA_DIR' },
       cleanup: { finishedDays: 365, failedDays: 30, deletedDays: 30 },
       slowQueryMs: 100,
     });
@@ -96,7 +96,7 @@ describe('a good value', () => {
     [
       'ARTIFEX_DATA_DIR',
       '/var/lib/artifex',
-      { dataDir: '/var/lib/artifex', storage: { directory: '/var/lib/artifex/images' } },
+      { dataDir: '/var/lib/artifex', storage: { directory: '/var/lib/artifex/images', variable: 'ARTIFEX_DATA_DIR' } },
     ],
     ['ARTIFEX_WORKER', 'off', { worker: { isEnabled: false } }],
     ['ARTIFEX_CLOCK_OFFSET', '-86400', { clockOffsetSeconds: -86_400 }],
@@ -134,7 +134,11 @@ describe('a good value', () => {
     ['CLEANUP_FAILED_DAYS', '90', { cleanup: { failedDays: 90 } }],
     ['CLEANUP_DELETED_DAYS', '7', { cleanup: { deletedDays: 7 } }],
     ['SLOW_QUERY_MS', '0', { slowQueryMs: 0 }],
-    ['STORAGE_URL', 'file:///srv/my%20pictures', { storage: { directory: '/srv/my pictures' } }],
+    [
+      'STORAGE_URL',
+      'file:///srv/my%20pictures',
+      { storage: { directory: '/srv/my pictures', variable: 'STORAGE_URL' } },
+    ],
   ])('of %s: %s', (name, value, expected) => {
     expect(readEnv({ [name]: value })).toMatchObject(expected as object);
   });

@@ -111,6 +111,7 @@ describe('a bad environment', () => {
     [{ HOST: '192.0.2.1' }, /HOST/],
     [{ MONGODB_URI: 'mongodb://127.0.0.1:9/artifex?noSuchOption=1' }, /MONGODB_URI.*noSuchOption/i],
     [{ ARTIFEX_DATA_DIR: '/dev/null' }, /ARTIFEX_DATA_DIR/],
+    [{ STORAGE_URL: 'file:///dev/null/pictures' }, /STORAGE_URL/],
     [{ NODE_ENV: 'production' }, /MONGODB_URI/],
   ])('%j ends npm start with one clear line and a non-zero status', async (env, words) => {
     const server = startProcess('node', ['scripts/run.mjs', 'start'], { ...nothingSet(), ...env });
@@ -118,6 +119,19 @@ describe('a bad environment', () => {
     expect(server.child.exitCode).not.toBe(0);
     expect(server.output.filter((line) => words.test(line))).toHaveLength(1);
     expect(server.output.join('\n')).not.toMatch(/^\s+at /m);
+  });
+
+  it.each([
+    ['src/runtimes/node.ts', { STORAGE_URL: 'file:///proc' }, /STORAGE_URL/],
+    ['src/runtimes/node.ts', { ARTIFEX_DATA_DIR: '/dev/null', STORAGE_URL: 'file:///tmp' }, /ARTIFEX_DATA_DIR/],
+    ['scripts/worker.ts', { STORAGE_URL: 'file:///dev/null' }, /STORAGE_URL/],
+    ['scripts/token.ts', { ARTIFEX_DATA_DIR: '/dev/null' }, /ARTIFEX_DATA_DIR/],
+  ])('of %s with %j ends it in the same way', async (entry, env, words) => {
+    const given = { ...nothingSet(), MONGODB_URI: 'mongodb://127.0.0.1:9/artifex', ...env };
+    const ended = startProcess('node', [entry, 'user_1'], given);
+    await ended.closed;
+    expect(ended.child.exitCode).toBe(1);
+    expect(ended.output.filter((line) => !line.startsWith('{'))).toEqual([expect.stringMatching(words)]);
   });
 
   it('a database that is out of reach is none: the server starts, says so, and answers 503', async () => {
