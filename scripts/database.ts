@@ -1,19 +1,19 @@
-import { access, constants, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createConnection } from 'node:net';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { startEmbeddedMongo } from 'embedded-mongo';
 import { type Env, EnvironmentError } from '../src/config/env.ts';
+import { requireWritableFolder } from '../src/config/folders.ts';
+import type { Log } from '../src/config/log.ts';
+import { forgetDatabase, noteDatabase, runningDatabase } from './databaseNote.ts';
 
 export interface Database {
   uri: string;
-  /** Whether it is the embedded one, of the data folder. */
-  isEmbedded: boolean;
+  /** The one of `MONGODB_URI`; the embedded one, run by this process; the embedded one, run by another process of the data folder. */
+  kind: 'given' | 'own' | 'shared';
   /** Ends what this process started; a database that others run goes on. */
   stop(): Promise<void>;
 }
 
 const DATABASE_NAME = 'artifex';
-const PROBE_MS = 1_000;
 /** Milliseconds to wait for a data folder that another process holds. */
 const PATIENCE_MS = 5_000;
 const RETRY_MS = 100;
@@ -25,16 +25,16 @@ const RETRY_MS = 100;
  * @throws {EnvironmentError} in production without `MONGODB_URI`, or when the embedded database cannot start
  */
 export async function openDatabase(env: Env): Promise<Database> {
-  if (env.mongodbUri !== undefined) return { uri: env.mongodbUri, isEmbedded: false, stop: async () => {} };
+  if (env.mongodbUri !== undefined) return { uri: env.mongodbUri, kind: 'given', stop: async () => {} };
   if (env.isProduction) throw new EnvironmentError('MONGODB_URI is missing: the embedded database is for development');
-  await makeFolder(env.dataDir);
-  const note = join(env.dataDir, 'database.address');
+  const dataDir = resolve(env.dataDir);
+  await requireWritableFolder('ARTIFEX_DATA_DIR', dataDir);
   const giveUpAt = performance.now() + PATIENCE_MS;
   for (;;) {
-    const running = await runningAddress(note);
-    if (running) return { uri: running, isEmbedded: true, stop: async () => {} };
+    const running = await runningDatabase(dataDir);
+    if (running) return { uri: running, kind: 'shared', stop: async () => {} };
     try {
-      return await startDatabase(env.dataDir, note);
+      return await startDatabase(dataDir);
     } catch (error) {
       // The folder of a process that was killed is free a moment later; one that starts just now will note its address.
       if (performance.now() > giveUpAt) {
@@ -47,47 +47,25 @@ export async function openDatabase(env: Env): Promise<Database> {
   }
 }
 
-async function makeFolder(dataDir: string): Promise<void> {
-  try {
-    await mkdir(dataDir, { recursive: true });
-    await access(dataDir, constants.W_OK);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : 'unknown';
-    throw new EnvironmentError(`ARTIFEX_DATA_DIR is ${dataDir}: it cannot be used as a folder (${why})`);
-  }
+/** Says what a developer may not expect of a second start. */
+export function tellWhoseDatabase({ kind, uri }: Database, env: Env, log: Log): void {
+  if (kind !== 'shared') return;
+  log.warn('another process of this data folder runs the database; it is used here too, and ends with that process', {
+    dataDir: resolve(env.dataDir),
+    uri,
+  });
 }
 
-async function startDatabase(dataDir: string, note: string): Promise<Database> {
+async function startDatabase(dataDir: string): Promise<Database> {
   const server = await startEmbeddedMongo({ dataDir: join(dataDir, 'db') });
   const uri = server.uriFor(DATABASE_NAME);
-  await writeFile(note, uri);
+  await noteDatabase(dataDir, uri);
   return {
     uri,
-    isEmbedded: true,
+    kind: 'own',
     async stop() {
-      await rm(note, { force: true });
+      await forgetDatabase(dataDir);
       await server.stop();
     },
   };
-}
-
-/** The noted address, if somebody answers there: after a crash the note outlives its server. */
-async function runningAddress(note: string): Promise<string | null> {
-  const uri = await readFile(note, 'utf8').catch(() => null);
-  if (uri === null) return null;
-  const { hostname, port } = new URL(uri);
-  return (await answers(hostname, Number(port))) ? uri : null;
-}
-
-function answers(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection({ host, port, timeout: PROBE_MS });
-    const end = (answer: boolean) => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.once('connect', () => end(true));
-    socket.once('error', () => end(false));
-    socket.once('timeout', () => end(false));
-  });
 }

@@ -3,13 +3,13 @@
  * a worker, and what to paste first.
  */
 
+import { seedFirst } from '../seeds/firstSeeding.ts';
 import { SEED_PEOPLE } from '../seeds/people.ts';
-import { seed } from '../seeds/seed.ts';
 import type { Env } from '../src/config/env.ts';
 import type { Log } from '../src/config/log.ts';
 import { openDevelopmentKey, signSessionToken } from '../src/identity/developmentKey.ts';
 import { endOnSignal, type Listen, processLog, runProcess, type Serving, serve } from '../src/runtimes/serve.ts';
-import { openDatabase } from './database.ts';
+import { openDatabase, tellWhoseDatabase } from './database.ts';
 
 const TOKEN_LIFETIME_SECONDS = 24 * 60 * 60;
 /** Milliseconds to wait for the database before saying that it is out of reach. */
@@ -18,6 +18,7 @@ const PATIENCE_MS = 3_000;
 await runProcess(async (env) => {
   const log = processLog(env);
   const database = await openDatabase(env);
+  tellWhoseDatabase(database, env, log);
   const serving = await serve({ env, mongodbUri: database.uri, log, listen: await listenHere() });
   endOnSignal(log, async () => {
     await serving.stop();
@@ -25,7 +26,7 @@ await runProcess(async (env) => {
   });
   tellIfLate(serving, log);
   if (!(await serving.service.started)) return;
-  if (database.isEmbedded) await seedIfEmpty(serving, log);
+  if (database.kind !== 'given') await seedIfNew(serving, log);
   console.log(await welcome(env, serving.url));
 });
 
@@ -42,9 +43,9 @@ function tellIfLate({ url, service }: Serving, log: Log): void {
   service.started.finally(() => clearTimeout(timer));
 }
 
-async function seedIfEmpty({ service }: Serving, log: Log): Promise<void> {
-  if ((await service.ctx.models.User.estimatedDocumentCount()) > 0) return;
-  log.info('seeded the empty database', { ...(await seed(service.ctx)) });
+async function seedIfNew({ service }: Serving, log: Log): Promise<void> {
+  const seeded = await seedFirst(service.ctx);
+  if (seeded) log.info('seeded the new database', { ...seeded });
 }
 
 async function welcome(env: Env, url: string): Promise<string> {

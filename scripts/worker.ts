@@ -1,11 +1,14 @@
 /** A worker process alone, beside any number of others. */
+import { requireWritableFolder } from '../src/config/folders.ts';
 import { createCore } from '../src/runtimes/core.ts';
 import { endOnSignal, processLog, runProcess } from '../src/runtimes/serve.ts';
-import { openDatabase } from './database.ts';
+import { openDatabase, tellWhoseDatabase } from './database.ts';
 
 await runProcess(async (env) => {
   const log = processLog(env);
+  await requireWritableFolder(env.storage.variable, env.storage.directory);
   const database = await openDatabase(env);
+  tellWhoseDatabase(database, env, log);
   const core = createCore({ env, mongodbUri: database.uri, log });
   const giveUp = new AbortController();
   let stopWorking = async () => giveUp.abort(new Error('Stopped before the database was reached'));
