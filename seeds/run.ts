@@ -4,6 +4,7 @@ import { withCore } from '../scripts/withCore.ts';
 import { isProduction } from '../src/config/env.ts';
 import type { Store } from '../src/models/store.ts';
 import { sowHistory } from './bulk/sow.ts';
+import { endFirstSeeding } from './firstSeeding.ts';
 import { progressBar } from './progress.ts';
 import { cleanup, type SeedCounts, seed } from './seed.ts';
 
@@ -57,7 +58,10 @@ function numberFrom(text: string | undefined): number | null {
 }
 
 async function run({ command, generations }: Options, store: Store): Promise<void> {
-  if (command !== 'seed') console.log(`Removed ${counted(await cleanup(store))}.`);
+  if (command !== 'seed') {
+    await endFirstSeeding(store);
+    console.log(`Removed ${counted(await cleanup(store))}.`);
+  }
   if (command === 'cleanup') return;
   console.log(`Seeded ${counted(await seed(store))}.`);
   if (generations === null) return;
