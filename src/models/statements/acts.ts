@@ -13,9 +13,13 @@ export function withAct(act: Act, now: Date) {
   return { openActs: { $concatArrays: [{ $ifNull: ['$openActs', []] }, [{ $literal: open }]] } };
 }
 
-/** Takes the acts with these ids away. Without any, the field is gone, and with it the document's place in the index. */
+/**
+ * Takes the acts with these ids away, also where that has been done. Without any, the field is gone, and with it the document's place
+ * in the index.
+ */
 export function withoutActs(ids: readonly Types.ObjectId[]) {
-  const left = { $filter: { input: '$openActs', as: 'act', cond: { $not: [{ $in: ['$$act.id', [...ids]] }] } } };
+  const open = { $ifNull: ['$openActs', []] };
+  const left = { $filter: { input: open, as: 'act', cond: { $not: [{ $in: ['$$act.id', [...ids]] }] } } };
   return [
     { $set: { openActs: left } },
     { $set: { openActs: { $cond: [{ $eq: ['$openActs', []] }, '$$REMOVE', '$openActs'] } } },

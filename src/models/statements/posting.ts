@@ -310,7 +310,8 @@ function storedFields(posting: Posting): Pick<Posting, 'id' | 'kind'> {
       return fields;
     }
     case 'terms': {
-      const { tier: _, paidPeriod: __, version: ___, ...fields } = posting;
+      // The act is computed: terms that change no tier leave no line in the audit trail.
+      const { tier: _, paidPeriod: __, version: ___, act: ____, ...fields } = posting;
       return fields;
     }
     default:
