@@ -14,7 +14,7 @@ import {
   readJobState,
   renewJobLease,
 } from '@/repositories/jobLeases.ts';
-import { START, type TestStore, useDatabase } from '../support/database.ts';
+import { START, useDatabase } from '../support/database.ts';
 import { type Fate, Interleaving } from '../support/interleave.ts';
 
 const store = useDatabase();
@@ -36,18 +36,19 @@ const choices = fc.record({
 });
 
 /** What a process does that runs the job again and again, as the scheduler does it. */
-async function work(own: TestStore, holder: string, todo: readonly Turn[], ended: Date[]): Promise<void> {
+async function work(holder: string, todo: readonly Turn[], ended: Date[]): Promise<void> {
   for (const { renewals, end } of todo) {
-    const instant = schedule.latest(own.clock.now());
+    const instant = schedule.latest(store.clock.now());
     const claim = { job: 'work', instant, holder, leaseMs: LEASE_MS };
-    let lease: JobLease | null = await claimDueJob(own, claim);
-    const refused = lease ? null : await readJobState(own, 'work');
-    if (refused && !(await forgetFuture(own, refused, claim))) await abandonLostJob(own, claim);
-    for (let renewal = 0; lease && renewal < renewals; renewal += 1) lease = await renewJobLease(own, lease, LEASE_MS);
+    let lease: JobLease | null = await claimDueJob(store, claim);
+    const refused = lease ? null : await readJobState(store, 'work');
+    if (refused && !(await forgetFuture(store, refused, claim))) await abandonLostJob(store, claim);
+    for (let renewal = 0; lease && renewal < renewals; renewal += 1)
+      lease = await renewJobLease(store, lease, LEASE_MS);
     if (!lease) continue;
-    if (end === 'stops') await giveJobBack(own, lease);
-    else if (end === 'fails') await endJob(own, lease, { outcome: 'failed', error: 'no' });
-    else if (await endJob(own, lease, { outcome: 'succeeded', result: { done: 1 } })) ended.push(lease.instant);
+    if (end === 'stops') await giveJobBack(store, lease);
+    else if (end === 'fails') await endJob(store, lease, { outcome: 'failed', error: 'no' });
+    else if (await endJob(store, lease, { outcome: 'succeeded', result: { done: 1 } })) ended.push(lease.instant);
   }
 }
 
@@ -72,9 +73,7 @@ describe('the leases of a job', () => {
           store.clock.advance(60_000);
           const interleaving = new Interleaving();
           const ended: Date[] = [];
-          const processes = todo.map((own, index) =>
-            interleaving.start(store, (stepped) => work(stepped, `process ${index}`, own, ended)),
-          );
+          const processes = todo.map((own, index) => interleaving.start(() => work(`process ${index}`, own, ended)));
           let before = await stateNow();
           await interleaving.play(
             () => {
@@ -99,7 +98,7 @@ describe('the leases of a job', () => {
 
           // Whoever comes after all of them brings the newest instant to its end.
           store.clock.advance(LEASE_MS + 60_000);
-          await work(store, 'successor', [{ renewals: 1, end: 'succeeds' }], ended);
+          await work('successor', [{ renewals: 1, end: 'succeeds' }], ended);
           expect(await stateNow()).toMatchObject({ doneFor: schedule.latest(store.clock.now()) });
           expect(await stateNow()).not.toHaveProperty('lease');
         },

@@ -201,12 +201,9 @@ async function generationsOf(userId: Types.ObjectId, clerkUserId: string): Promi
   // A process that dies in the middle of a settlement leaves the ledger written and the account open.
   await create();
   const dying = new Interleaving();
-  void dying.start(ctx, (mortal) => settle(mortal, [userId]));
+  void dying.start(() => settle(store, [userId]));
   let commands = 0;
-  await dying.play(
-    () => ({ index: 0, fate: ++commands === 4 ? 'before' : 'lives' }),
-    async () => {},
-  );
+  await dying.play(() => ({ index: 0, fate: ++commands === 4 ? 'before' : 'lives' }));
   await settle(store, [userId]);
 }
 

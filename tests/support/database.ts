@@ -7,6 +7,7 @@ import { usersOf } from '@/models/collections.ts';
 import { createModels } from '@/models/index.ts';
 import type { Store } from '@/models/store.ts';
 import type { User } from '@/models/User.ts';
+import { gateCommands } from './commandGate.ts';
 
 export interface TestStore extends Store {
   clock: SettableClock;
@@ -31,6 +32,7 @@ export function useDatabase(): TestStore {
   const store = { connection, clock, models: createModels(connection, clock) };
   beforeAll(async () => {
     await connectDB({ uri: databaseUri(`test_${new Types.ObjectId().toHexString()}`), connection, attempts: 3 });
+    gateCommands(store);
   });
   afterAll(async () => {
     await connection.dropDatabase();

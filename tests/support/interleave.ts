@@ -1,66 +1,91 @@
-import type { Store } from '@/models/store.ts';
+import mongoose from 'mongoose';
+import { behindGate, type Command } from './commandGate.ts';
 
 /** What a process that died throws at whoever still waits for it. */
 export class Crash extends Error {
   override readonly name = 'Crash';
 }
 
-/** `before`: the process dies before its command is sent; `after`: when the command was applied, before its answer. */
-export type Fate = 'lives' | 'before' | 'after';
+/** What may become of a command. In the first three the process dies, in the last three it lives and gets an error. */
+export const FAULTS = [
+  /** Dies before the command is sent. */
+  'before',
+  /** Dies when the command was applied, before its answer. */
+  'after',
+  /** Dies when a write to many documents was applied to some of them. */
+  'partly',
+  /** The database answers that it shuts down; nothing was applied. */
+  'refused',
+  /** The command was applied, and the connection breaks before its answer. */
+  'unanswered',
+  /** A write to many documents was applied to some of them, and the connection breaks. */
+  'cut off',
+] as const;
+export type Fault = (typeof FAULTS)[number];
+export type Fate = 'lives' | Fault;
 
-/** Collection methods that send a command; those of a cursor are wrapped where the cursor is made. */
-const COMMANDS = new Set([
-  'findOne',
-  'findOneAndUpdate',
-  'insertOne',
-  'insertMany',
-  'updateOne',
-  'updateMany',
-  'bulkWrite',
-  'countDocuments',
-]);
-const MAKES_CURSOR = new Set(['find', 'aggregate']);
-const CURSOR_COMMANDS = new Set(['toArray']);
+/** One process of a test: each of its commands has the fate that `decide` gives it. */
+export function asProcess<T>(decide: (command: Command) => Fate | Promise<Fate>, run: () => Promise<T>): Promise<T> {
+  let isDead = false;
+  const die = (): never => {
+    isDead = true;
+    throw new Crash();
+  };
+  return behindGate(async (command) => {
+    if (isDead) throw new Crash();
+    const fate = await decide(command);
+    switch (fate) {
+      case 'lives':
+        return command.send();
+      case 'before':
+        return die();
+      case 'refused':
+        throw new mongoose.mongo.MongoServerError({
+          message: 'The server is in quiesce mode and will shut down',
+          code: 91,
+        });
+      case 'after':
+      case 'unanswered':
+        // Whatever the database answers, nobody hears it any more.
+        await command.send().catch(() => {});
+        break;
+      case 'partly':
+      case 'cut off':
+        await (command.sendPart ?? command.send)().catch(() => {});
+    }
+    if (fate === 'after' || fate === 'partly') return die();
+    throw new mongoose.mongo.MongoNetworkError('The connection was closed before the answer came');
+  }, run);
+}
 
 interface Waiting {
   proceed: (fate: Fate) => void;
 }
 
 /**
- * Runs several processes over one database, one command at a time, in an order and with crashes that the caller
- * chooses: every interleaving of their commands can be had, and had again.
+ * Runs several processes over one database, one command at a time, in an order and with faults that the caller
+ * chooses: every interleaving of their commands can be had, and had again. A process sends one command at a time.
  */
 export class Interleaving {
   private readonly waiting: Waiting[] = [];
   private active = 0;
   private quiet: (() => void) | undefined;
 
-  /** Starts a process. `run` gets a store whose every command waits for its turn. */
-  start<S extends Store>(store: S, run: (store: S) => Promise<unknown>): Promise<PromiseSettledResult<unknown>> {
+  /** Starts a process whose every command waits for its turn. */
+  start<T>(run: () => Promise<T>): Promise<PromiseSettledResult<T>> {
     this.active += 1;
-    let dead = false;
-    const step = async (command: () => Promise<unknown>): Promise<unknown> => {
-      if (dead) throw new Crash();
-      const fate = await this.turn();
-      if (fate === 'before') {
-        dead = true;
-        throw new Crash();
-      }
-      if (fate === 'lives') return command();
-      // Whatever the database answers, nobody hears it any more.
-      await command().catch(() => {});
-      dead = true;
-      throw new Crash();
-    };
-    const ended = run(stepping(store, step)).then(
-      (value): PromiseSettledResult<unknown> => ({ status: 'fulfilled', value }),
-      (reason: unknown): PromiseSettledResult<unknown> => ({ status: 'rejected', reason }),
+    const ended = asProcess(() => this.turn(), run).then(
+      (value): PromiseSettledResult<T> => ({ status: 'fulfilled', value }),
+      (reason: unknown): PromiseSettledResult<T> => ({ status: 'rejected', reason }),
     );
     return ended.finally(() => this.rest());
   }
 
   /** Lets one command after the other happen until all processes have ended. */
-  async play(choose: () => { index: number; fate: Fate }, afterEach: () => Promise<void>): Promise<void> {
+  async play(
+    choose: () => { index: number; fate: Fate },
+    afterEach: () => Promise<void> = async () => {},
+  ): Promise<void> {
     for (;;) {
       await this.allAtRest();
       if (this.waiting.length === 0) return;
@@ -74,6 +99,7 @@ export class Interleaving {
   }
 
   private turn(): Promise<Fate> {
+    if (this.active === 0) throw new Error('A process of an interleaving sends one command at a time');
     return new Promise((resolve) => {
       this.waiting.push({ proceed: resolve });
       this.rest();
@@ -91,57 +117,4 @@ export class Interleaving {
       this.quiet = resolve;
     });
   }
-}
-
-type Step = (command: () => Promise<unknown>) => Promise<unknown>;
-
-/** The same store, but for its commands, which go through `step`. */
-function stepping<S extends Store>(store: S, step: Step): S {
-  const models = Object.fromEntries(
-    Object.entries(store.models).map(([name, model]) => [
-      name,
-      replacing(model, { db: steppingConnection(model, step) }),
-    ]),
-  );
-  return replacing(store, { models });
-}
-
-function steppingConnection(model: Store['models'][keyof Store['models']], step: Step) {
-  return replacing(model.db, {
-    collection: (name: string) => steppingCalls(model.db.collection(name), COMMANDS, step),
-  });
-}
-
-/** `target` with other values for some of its properties. */
-function replacing<T extends object>(target: T, replacements: Record<string, unknown>): T {
-  return new Proxy(target, {
-    get: (object, property) =>
-      typeof property === 'string' && property in replacements
-        ? replacements[property]
-        : boundTo(object, Reflect.get(object, property)),
-  });
-}
-
-function steppingCalls<T extends object>(target: T, names: ReadonlySet<string>, step: Step): T {
-  return new Proxy(target, {
-    get(object, property) {
-      const value: unknown = boundTo(object, Reflect.get(object, property));
-      if (typeof value !== 'function') return value;
-      if (names.has(String(property))) return (...args: unknown[]) => step(async () => value(...args));
-      return (...args: unknown[]) => {
-        const result: unknown = value(...args);
-        if (result === object) return steppingCalls(object, names, step);
-        return MAKES_CURSOR.has(String(property)) ? steppingCalls(asObject(result), CURSOR_COMMANDS, step) : result;
-      };
-    },
-  });
-}
-
-function boundTo(object: object, value: unknown): unknown {
-  return typeof value === 'function' && !('schema' in value) ? value.bind(object) : value;
-}
-
-function asObject(value: unknown): object {
-  if (typeof value === 'object' && value !== null) return value;
-  throw new Error('A query gives a cursor');
 }

@@ -73,14 +73,9 @@ describe('erasing a user', () => {
     for (let cut = 1; ; cut += 1) {
       const { _id } = await someone();
       const interleaving = new Interleaving();
-      const run = interleaving.start(ctx, (dying) =>
-        eraseUser(dying, { _id }, { actor, removePicture: async () => {} }),
-      );
+      const run = interleaving.start(() => eraseUser(store, { _id }, { actor, removePicture: async () => {} }));
       let commands = 0;
-      await interleaving.play(
-        () => ({ index: 0, fate: ++commands === cut ? 'after' : 'lives' }),
-        async () => {},
-      );
+      await interleaving.play(() => ({ index: 0, fate: ++commands === cut ? 'after' : 'lives' }));
       const ended = await run;
       if (ended.status === 'rejected') expect(ended.reason).toBeInstanceOf(Crash);
       await eraseUser(store, { _id }, { actor, removePicture: async () => {} });

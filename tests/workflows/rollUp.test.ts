@@ -84,7 +84,7 @@ async function interrupted(
 ): Promise<boolean> {
   const interleaving = new Interleaving();
   if (commands === 0) await meanwhile();
-  const ended = interleaving.start(store, run);
+  const ended = interleaving.start(() => run(store));
   let sent = 0;
   await interleaving.play(
     () => ({ index: 0, fate: sent === commands ? fate : 'lives' }),

@@ -7,7 +7,7 @@ import { generationsOf, usageDaysOf, usageTotalsOf, usersOf } from '@/models/col
 import { rollUp } from '@/models/statements/usage/rollUp.ts';
 import { systemStats, userStats } from '@/models/statements/usage/stats.ts';
 import { systemAnalytics, userAnalytics } from '@/repositories/analytics.ts';
-import { signUp, type TestStore, useDatabase } from '../support/database.ts';
+import { signUp, useDatabase } from '../support/database.ts';
 import { Crash, type Fate, Interleaving } from '../support/interleave.ts';
 import { everyGeneration, localDate, naiveAnalytics, naiveSummary } from '../support/naiveUsage.ts';
 
@@ -72,22 +72,21 @@ function generationOf({ state, type, credits, age }: Action, userId: Types.Objec
   }).toObject();
 }
 
-async function act(own: TestStore, action: Action, users: readonly Types.ObjectId[]): Promise<unknown> {
+async function act(action: Action, users: readonly Types.ObjectId[]): Promise<unknown> {
   const userId = users[action.user] ?? new Types.ObjectId();
   switch (action.kind) {
     case 'create':
-      return generationsOf(own).insertOne(generationOf(action, userId, own.clock.now()));
+      return generationsOf(store).insertOne(generationOf(action, userId, store.clock.now()));
     case 'change': {
       const mine = await generationsOf(store).find({ userId }).sort({ _id: 1 }).toArray();
       const chosen = mine[action.pick % Math.max(1, mine.length)];
       if (!chosen) return undefined;
-      // One write, as every move of a generation is.
-      return generationsOf(own).updateMany({ _id: chosen._id }, { $set: action.state, $unset: { counted: 1 } });
+      return generationsOf(store).updateMany({ _id: chosen._id }, { $set: action.state, $unset: { counted: 1 } });
     }
     case 'rollUp':
-      return rollUp(own);
+      return rollUp(store);
     case 'rollUpOne':
-      return rollUp(own, { userId });
+      return rollUp(store, { userId });
   }
 }
 
@@ -138,9 +137,9 @@ describe('rollups', () => {
           await Promise.all(all.map((collection) => collection.deleteMany({})));
           store.clock.set(new Date(moment));
           const users = await Promise.all(Array.from({ length: USERS }, () => signUp(store)));
-          for (const action of before) await act(store, { ...action, kind: 'create' }, users);
+          for (const action of before) await act({ ...action, kind: 'create' }, users);
           const interleaving = new Interleaving();
-          const ends = script.map((action) => interleaving.start(store, (own) => act(own, action, users)));
+          const ends = script.map((action) => interleaving.start(() => act(action, users)));
           await interleaving.play(
             () => stream.next().value,
             () => checkUsers(users, request),
