@@ -39,7 +39,11 @@ export async function runJob(
   } finally {
     holding.end();
   }
-  const outcome = await record();
+  const outcome = await record().catch((error: unknown): RunOutcome => {
+    // The lease ends by itself, and another process runs the job again: whatever it does may be done twice.
+    ctx.log.error('the end of a job cannot be recorded', { job: job.name, ...errorFields(error) });
+    return 'lost';
+  });
   const seconds = (performance.now() - startedAt) / 1000;
   observer.jobEnded(job.name, outcome, seconds, result);
   if (outcome === 'succeeded') observer.jobSucceededAt(job.name, ctx.clock.now());

@@ -271,6 +271,24 @@ describe('a run', () => {
     expect(runs).toBe(1);
   });
 
+  it('whose end cannot be recorded keeps its lease, so that another process runs it again', async () => {
+    const process = processWith(
+      jobThat(async () => {
+        // As good as a database out of reach: whatever is written about the run is refused.
+        await store.connection.db?.command({ collMod: 'jobs', validator: { doneFor: { $lte: START } } });
+        return { done: 1 };
+      }),
+    );
+    await process.look();
+    store.clock.advance(MINUTE);
+    await process.look();
+    await store.connection.db?.command({ collMod: 'jobs', validator: {} });
+    expect(await stateOf()).toMatchObject({ doneFor: START, lastRun: { outcome: 'running' } });
+    store.clock.advance(LEASE_MS);
+    await processWith(jobThat(async () => ({ done: 2 }))).look();
+    expect(await stateOf()).toMatchObject({ fence: 2, lastRun: { outcome: 'succeeded', result: { done: 2 } } });
+  });
+
   it('of a holder that was suspended leaves the record of its successor alone', async () => {
     await prepareJob(store, 'work', START);
     const claim = { job: 'work', instant: new Date(START.getTime() + MINUTE), holder: 'one', leaseMs: LEASE_MS };
