@@ -60,7 +60,7 @@ const SUMS_AND_GUARDED_WRITES = [
   /^aggregate .*"\$bucket":/,
   /^aggregate .*"status":\{"\$in":\["\?"\]\}\},.*"\$group":\{"_id":"\?","n":/,
   /^update .*"q":\{"_id":\{"\$in":\["\?"\]\},"(counted|due\.)/,
-  /^update .*"q":\{"day":\{"\$lt":"\?"\},"frozen":/,
+  /^update .*"q":\{"day":"\?","frozen":/,
 ];
 
 const store = useDatabase();

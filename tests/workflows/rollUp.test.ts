@@ -289,7 +289,7 @@ describe('frozen days', () => {
       await usageDaysOf(store).updateMany({}, { $set: { frozen: false } });
       // The freeze has rolled up, and is about to mark the days, when something changes and another run takes that up.
       const change = () => ImageGeneration.updateOne({ _id }, { style: 'oil' });
-      const { second } = await interlocked(freezing - 1, commands, change, async (own) => {
+      const { second } = await interlocked(freezing - 2, commands, change, async (own) => {
         await freeze(own);
         await generationsOf(store).deleteMany({});
       });

@@ -14,13 +14,23 @@ import { rollUp } from './rollUp.ts';
  */
 export async function freezeDays(store: Store, before: Date): Promise<number> {
   await rollUp(store);
-  const { modifiedCount } = await usageDaysOf(store).updateMany(
-    { day: { $lt: before }, frozen: false },
-    // Another revision, so that a computation under way cannot replace the day once its generations are gone.
-    { $set: { frozen: true, revision: new Types.ObjectId() } },
-    { hint: UNFROZEN_INDEX },
-  );
-  return modifiedCount;
+  let frozen = 0;
+  // Day by day, so that no command takes long, however many there are.
+  for (;;) {
+    const [oldest] = await usageDaysOf(store)
+      .find({ day: { $lt: before }, frozen: false }, { projection: { day: 1 }, hint: UNFROZEN_INDEX })
+      .sort({ day: 1 })
+      .limit(1)
+      .toArray();
+    if (!oldest) return frozen;
+    const { modifiedCount } = await usageDaysOf(store).updateMany(
+      { day: oldest.day, frozen: false },
+      // Another revision, so that a computation under way cannot replace the day once its generations are gone.
+      { $set: { frozen: true, revision: new Types.ObjectId() } },
+      { hint: UNFROZEN_INDEX },
+    );
+    frozen += modifiedCount;
+  }
 }
 
 /**
