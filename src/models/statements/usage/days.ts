@@ -88,7 +88,10 @@ async function sumOfUsers(store: Store, day: Date): Promise<DayContent> {
 /** Days of users that the system's days have still to take up, by day. */
 export function daysDueToSystem(store: Store, limit: number): Promise<DueDay[]> {
   return usageDaysOf(store)
-    .find<DueDay>({ 'due.system': { $exists: true } }, { projection: DUE_FIELDS, hint: DUE_TO_SYSTEM_INDEX })
+    .find<DueDay>(
+      { 'due.system': { $exists: true } },
+      { projection: DUE_FIELDS, hint: DUE_TO_SYSTEM_INDEX, batchSize: limit },
+    )
     .sort({ day: 1, userId: 1 })
     .limit(limit)
     .toArray();
@@ -99,7 +102,7 @@ export function daysDueToTotal(store: Store, limit: number, userId?: Types.Objec
   return usageDaysOf(store)
     .find<DueDay>(
       { 'due.total': { $exists: true }, ...(userId && { userId }) },
-      { projection: DUE_FIELDS, hint: DUE_TO_TOTAL_INDEX },
+      { projection: DUE_FIELDS, hint: DUE_TO_TOTAL_INDEX, batchSize: limit },
     )
     .sort({ userId: 1, day: 1 })
     .limit(limit)

@@ -20,7 +20,7 @@ export function findUncounted(store: Store, limit: number, userId?: Types.Object
   return generationsOf(store)
     .find<Uncounted>(
       { ...UNCOUNTED, ...(userId && { userId }) },
-      { projection: { userId: 1, createdAt: 1, counted: 1 }, hint: UNCOUNTED_INDEX },
+      { projection: { userId: 1, createdAt: 1, counted: 1 }, hint: UNCOUNTED_INDEX, batchSize: limit },
     )
     .sort({ userId: 1, createdAt: 1, _id: 1 })
     .limit(limit)
@@ -69,13 +69,17 @@ export async function markCounted(store: Store, taken: readonly Uncounted[]): Pr
   }
 }
 
+const COUNTED_FIELDS = { _id: 0, userId: 1, createdAt: 1, status: 1, type: 1, credits: 1, processingTime: 1 } as const;
+/** Generations in one answer of the database. */
+const AT_ONCE = 5_000;
+
 /** Counts these days from the generations themselves, and reads only theirs. A day without any is empty. */
 export async function countDays(store: Store, days: readonly UserDay[]): Promise<Map<string, DayContent>> {
   const drafts = new Map(days.map((day) => [keyOf(day), new Draft()]));
   if (days.length === 0) return new Map();
   const generations = generationsOf(store).find(
     { isDeleted: false, $or: rangesOver(days, 'createdAt') },
-    { projection: { _id: 0, userId: 1, createdAt: 1, status: 1, type: 1, credits: 1, processingTime: 1 } },
+    { projection: COUNTED_FIELDS, batchSize: AT_ONCE },
   );
   for (const generation of await generations.toArray()) {
     const { userId, createdAt } = generation;
