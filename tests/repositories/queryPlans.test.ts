@@ -76,6 +76,7 @@ let sent: SentQueries;
 let plans: QueryPlan[];
 
 beforeAll(async () => {
+  useKeyring(store.connection, createKeyring([]));
   const users = await Promise.all(Array.from({ length: 40 }, () => signUp(store, 'pro')));
   await makeHistory(users);
   const [someone] = users;
@@ -141,6 +142,7 @@ async function everything(userId: Types.ObjectId): Promise<void> {
   await rotation();
 }
 
+/** Begins with what was stored before there were keys. */
 async function rotation(): Promise<void> {
   const key = (id: string) => ({ id, key: Buffer.alloc(32, id).toString('base64') });
   useKeyring(store.connection, createKeyring([key('first')]));

@@ -3,6 +3,8 @@ import { afterAll, beforeAll, inject } from 'vitest';
 import { connectDB } from '@/config/database.ts';
 import { type SettableClock, settableClock } from '@/domain/clock.ts';
 import type { SubscriptionTier } from '@/domain/tiers.ts';
+import { useKeyring } from '@/encryption/connections.ts';
+import { createKeyring } from '@/encryption/keyring.ts';
 import { usersOf } from '@/models/collections.ts';
 import { createModels } from '@/models/index.ts';
 import type { Store } from '@/models/store.ts';
@@ -29,6 +31,8 @@ export function databaseUri(name: string): string {
 export function useDatabase(): TestStore {
   const clock = settableClock(START);
   const connection = mongoose.createConnection();
+  // As in production; what holds without keys has tests of its own.
+  useKeyring(connection, createKeyring([{ id: 'tests', key: btoa('0123456789abcdef0123456789abcdef') }]));
   const store = { connection, clock, models: createModels(connection, clock) };
   beforeAll(async () => {
     await connectDB({ uri: databaseUri(`test_${new Types.ObjectId().toHexString()}`), connection, attempts: 3 });
