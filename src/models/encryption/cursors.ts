@@ -5,7 +5,7 @@ import { sealFilter } from './filters.ts';
 import { checkProjection, checkSort, sealPipeline } from './reads.ts';
 
 // WebCrypto is asynchronous, and a cursor is made at once: its question is sealed when it is first asked for a document. The
-// driver's own loops, streams and arrays all call `next`, so they need nothing of their own.
+// driver's own loops and streams all call `next`, so they need nothing of their own.
 
 type FindCursor = mongo.FindCursor<unknown>;
 type AggregationCursor = mongo.AggregationCursor<unknown>;

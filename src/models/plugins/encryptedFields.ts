@@ -11,7 +11,7 @@ export type Searching = 'unique' | 'indexed' | 'sealed';
 
 /**
  * Encrypts these fields at rest. Whoever uses the model sees plaintext alone: documents are sealed on their way to the
- * database, and opened on their way back. `equality`, `$in`, `$exists` and null may be asked of a field that is searched; what
+ * database, and opened on their way back. Equality, `$in`, `$exists` and null may be asked of a field that is searched; what
  * would need to read ciphertext is an error that says what to do instead. The keys are those of the model's connection.
  */
 export function encryptedFields(schema: Schema, { fields }: { fields: Readonly<Record<string, Searching>> }): void {
