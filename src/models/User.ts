@@ -16,7 +16,7 @@ import type { ImageGeneration } from './ImageGeneration.ts';
 import type { EntryFields } from './LedgerEntry.ts';
 import { type UserMethods, type UserStatics, userMethods, userStatics } from './methods/user.ts';
 import { type SoftDeletable, softDelete } from './plugins/softDelete.ts';
-import type { TermsVersion } from './statements/posting.ts';
+import type { TermsVersion } from './statements/posting/posting.ts';
 import type { Store } from './store.ts';
 import { textUpTo } from './text.ts';
 

@@ -4,7 +4,7 @@ import type { Actor } from '../domain/audit.ts';
 import { assertCredits } from '../domain/credits.ts';
 import { usersOf } from '../models/collections.ts';
 import { type Account, post, type UserReference } from '../models/statements/accounts.ts';
-import { rolloverStatement } from '../models/statements/posting.ts';
+import { rolloverStatement } from '../models/statements/posting/periods.ts';
 import type { Store } from '../models/store.ts';
 
 /** What operators do to accounts: each one is one atomic write that carries its line of the audit trail. */

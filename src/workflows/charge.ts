@@ -4,7 +4,7 @@ import type { Idempotency } from '../domain/idempotency.ts';
 import { quotaOf } from '../domain/quota.ts';
 import type { LedgerEntry } from '../models/LedgerEntry.ts';
 import { type Account, type Outcome, post, postOnce, type UserReference } from '../models/statements/accounts.ts';
-import type { Posting } from '../models/statements/posting.ts';
+import type { Posting } from '../models/statements/posting/posting.ts';
 import { raiseQuotaAlert } from '../repositories/accounts.ts';
 import { findChargeByKey } from '../repositories/ledger.ts';
 import type { Context } from './context.ts';

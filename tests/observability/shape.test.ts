@@ -3,7 +3,7 @@ import mongoose, { Types } from 'mongoose';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '@/domain/clock.ts';
 import { createModels } from '@/models/index.ts';
-import { postingStatement } from '@/models/statements/posting.ts';
+import { postingStatement } from '@/models/statements/posting/statement.ts';
 import { shapeOf } from '@/observability/shape.ts';
 import { vocabularyOf } from '@/observability/vocabulary.ts';
 

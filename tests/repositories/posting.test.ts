@@ -5,7 +5,7 @@ import { UserNotFoundError } from '@/domain/errors.ts';
 import { periodAt } from '@/domain/periods.ts';
 import { quotaOf } from '@/domain/quota.ts';
 import { type Outcome, post } from '@/models/statements/accounts.ts';
-import type { Posting } from '@/models/statements/posting.ts';
+import type { Posting } from '@/models/statements/posting/posting.ts';
 import { readUser, START, signUp, useDatabase } from '../support/database.ts';
 
 const store = useDatabase();

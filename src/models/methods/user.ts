@@ -6,7 +6,7 @@ import { quotaOf } from '../../domain/quota.ts';
 import { assertTier, type SubscriptionTier } from '../../domain/tiers.ts';
 import type { Subscription } from '../Subscription.ts';
 import { ACCOUNT_FIELDS, type Outcome, post } from '../statements/accounts.ts';
-import type { Posting } from '../statements/posting.ts';
+import type { Posting } from '../statements/posting/posting.ts';
 import type { Store } from '../store.ts';
 import type { User, UserModelType } from '../User.ts';
 import { refresh } from './refresh.ts';

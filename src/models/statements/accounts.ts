@@ -5,7 +5,9 @@ import { quotaOf } from '../../domain/quota.ts';
 import { usersOf } from '../collections.ts';
 import type { Store } from '../store.ts';
 import type { OpenEntry, User } from '../User.ts';
-import { type KeyGuard, ordinaryCharge, type Posting, postingStatement, slotOf } from './posting.ts';
+import { ordinaryCharge } from './posting/ordinaryCharge.ts';
+import { type KeyGuard, type Posting, slotOf } from './posting/posting.ts';
+import { postingStatement } from './posting/statement.ts';
 
 /** A user by id, or by Clerk's id, so that a request needs no look-up before its charge. */
 export type UserReference = { _id: Types.ObjectId } | { clerkUserId: string };

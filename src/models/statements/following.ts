@@ -5,7 +5,7 @@ import { subscriptionsOf } from '../collections.ts';
 import type { Subscription } from '../Subscription.ts';
 import type { Store } from '../store.ts';
 import { post } from './accounts.ts';
-import type { Terms } from './posting.ts';
+import type { Terms } from './posting/posting.ts';
 
 /**
  * Brings a user's account to what their subscription says: the one that has not ended, else the latest. It may be repeated, cut

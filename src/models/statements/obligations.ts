@@ -3,7 +3,7 @@ import { generationsOf } from '../collections.ts';
 import type { ImageGeneration } from '../ImageGeneration.ts';
 import type { Store } from '../store.ts';
 import { postOnce } from './accounts.ts';
-import type { Posting } from './posting.ts';
+import type { Posting } from './posting/posting.ts';
 
 /**
  * Posts the refund or the delivery that an ended generation owes to its user: once, however often and by however many it is

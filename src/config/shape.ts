@@ -1,0 +1,114 @@
+import type { LogLevel } from './log.ts';
+import type { Variables } from './variables.ts';
+
+/** What the environment says, typed and complete. */
+export interface Env {
+  readonly nodeEnv: 'development' | 'test' | 'production';
+  readonly isProduction: boolean;
+  readonly http: { readonly host: string; readonly port: number };
+  /** The web application, without a slash at its end. */
+  readonly appUrl: string;
+  readonly logLevel: LogLevel;
+  /** The folder of everything that this machine keeps. */
+  readonly dataDir: string;
+  /** Undefined: the embedded database. */
+  readonly mongodbUri: string | undefined;
+  /** Seconds by which the clock of quota, lifecycle and jobs is moved. */
+  readonly clockOffsetSeconds: number;
+  readonly worker: {
+    /** Does this process work on generations? */
+    readonly isEnabled: boolean;
+    /** What outside workers show; undefined: there are none. */
+    readonly token: string | undefined;
+  };
+  readonly clerk: {
+    readonly publishableKey: string | undefined;
+    readonly secretKey: string | undefined;
+    /** PEM. Undefined: the development key is trusted. */
+    readonly jwtKey: string | undefined;
+    readonly webhookSigningSecret: string | undefined;
+    readonly authorizedParties: readonly string[];
+  };
+  readonly stripe: {
+    readonly secretKey: string | undefined;
+    readonly webhookSecret: string | undefined;
+    readonly prices: { readonly plus: string | undefined; readonly pro: string | undefined };
+    readonly apiBase: string | undefined;
+  };
+  /** The first one encrypts, all of them decrypt; `key` is base64 of 32 bytes. Empty: data is stored in the clear. */
+  readonly fieldEncryptionKeys: readonly { readonly id: string; readonly key: string }[];
+  readonly rateLimit: { readonly quotaPerMinute: number };
+  readonly images:
+    | { readonly provider: 'procedural' }
+    | {
+        readonly provider: 'openai';
+        readonly baseUrl: string;
+        readonly apiKey: string;
+        readonly model: string;
+        readonly timeoutSeconds: number;
+      };
+  /** Where pictures are kept, and the variable that says so. */
+  readonly storage: { readonly directory: string; readonly variable: 'STORAGE_URL' | 'ARTIFEX_DATA_DIR' };
+  /** Days that generations are kept. */
+  readonly cleanup: { readonly finishedDays: number; readonly failedDays: number; readonly deletedDays: number };
+  /** Milliseconds from which a command to the database is logged as slow. */
+  readonly slowQueryMs: number;
+}
+
+/** The variables, sorted by what they are about. */
+export function structured(given: Variables): Env {
+  return {
+    nodeEnv: given.NODE_ENV,
+    isProduction: given.NODE_ENV === 'production',
+    http: { host: given.HOST, port: given.PORT },
+    appUrl: given.APP_URL,
+    logLevel: given.LOG_LEVEL,
+    dataDir: given.ARTIFEX_DATA_DIR,
+    mongodbUri: given.MONGODB_URI,
+    clockOffsetSeconds: given.ARTIFEX_CLOCK_OFFSET,
+    worker: { isEnabled: given.ARTIFEX_WORKER === 'on', token: given.WORKER_TOKEN },
+    clerk: {
+      publishableKey: given.CLERK_PUBLISHABLE_KEY,
+      secretKey: given.CLERK_SECRET_KEY,
+      jwtKey: given.CLERK_JWT_KEY,
+      webhookSigningSecret: given.CLERK_WEBHOOK_SIGNING_SECRET,
+      authorizedParties: given.CLERK_AUTHORIZED_PARTIES,
+    },
+    stripe: {
+      secretKey: given.STRIPE_SECRET_KEY,
+      webhookSecret: given.STRIPE_WEBHOOK_SECRET,
+      prices: { plus: given.STRIPE_PRICE_PLUS, pro: given.STRIPE_PRICE_PRO },
+      apiBase: given.STRIPE_API_BASE,
+    },
+    fieldEncryptionKeys: given.FIELD_ENCRYPTION_KEYS,
+    rateLimit: { quotaPerMinute: given.RATE_LIMIT_QUOTA_PER_MINUTE },
+    images: imagesOf(given),
+    storage: storageOf(given),
+    cleanup: {
+      finishedDays: given.CLEANUP_FINISHED_DAYS,
+      failedDays: given.CLEANUP_FAILED_DAYS,
+      deletedDays: given.CLEANUP_DELETED_DAYS,
+    },
+    slowQueryMs: given.SLOW_QUERY_MS,
+  };
+}
+
+function storageOf(given: Variables): Env['storage'] {
+  return given.STORAGE_URL === undefined
+    ? { directory: `${given.ARTIFEX_DATA_DIR}/images`, variable: 'ARTIFEX_DATA_DIR' }
+    : { directory: given.STORAGE_URL, variable: 'STORAGE_URL' };
+}
+
+function imagesOf(given: Variables): Env['images'] {
+  // The reader has refused `openai` without a key before it comes here.
+  if (given.IMAGE_PROVIDER === 'procedural' || given.OPENAI_API_KEY === undefined) {
+    return { provider: 'procedural' };
+  }
+  return {
+    provider: 'openai',
+    baseUrl: given.OPENAI_BASE_URL,
+    apiKey: given.OPENAI_API_KEY,
+    model: given.OPENAI_IMAGE_MODEL,
+    timeoutSeconds: given.OPENAI_TIMEOUT_SECONDS,
+  };
+}

@@ -1,0 +1,43 @@
+import type { Expression } from './expressions.ts';
+import { LIMIT } from './limits.ts';
+import { type KeyGuard, type Posting, slotOf } from './posting.ts';
+import { areNews } from './terms.ts';
+
+/** Whether the account admits the posting: nothing has taken its place, no key was forgotten meanwhile, and the account allows it. */
+export function admits(posting: Posting, guard: KeyGuard | undefined): Expression {
+  return { $and: [slotIsFree(slotOf(posting)), ...keysAreKnown(guard), ...accountAllows(posting)] };
+}
+
+function slotIsFree(slot: string): Expression {
+  return { $eq: [{ $type: `$openEntries.${slot}` }, 'missing'] };
+}
+
+function keysAreKnown(guard: KeyGuard | undefined): Expression[] {
+  if (!guard) return [];
+  return 'forgottenBefore' in guard
+    ? [{ $lt: ['$forgottenThrough', guard.forgottenBefore] }]
+    : [{ $eq: ['$forgottenThrough', guard.forgottenThrough] }];
+}
+
+/**
+ * Only a charge can be refused for its credits, and a deleted user can only be given back what is owed. What is so already is
+ * not done again.
+ */
+function accountAllows(posting: Posting): Expression[] {
+  switch (posting.kind) {
+    case 'charge':
+      return [{ $eq: ['$isDeleted', false] }, { $lte: [{ $add: ['$monthlyUsage', posting.credits] }, LIMIT] }];
+    case 'reset':
+      return posting.ifPeriod === undefined ? [] : [{ $eq: ['$periodNumber', posting.ifPeriod] }];
+    case 'terms':
+      return [areNews(posting)];
+    case 'deletion':
+      return [{ $eq: ['$isDeleted', false] }];
+    case 'restoration':
+      return [{ $eq: ['$isDeleted', true] }];
+    case 'erasure':
+      return [{ $ne: ['$clerkUserId', posting.pseudonym] }];
+    default:
+      return [];
+  }
+}

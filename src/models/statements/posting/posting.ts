@@ -1,0 +1,60 @@
+import type { Types } from 'mongoose';
+import type { Period } from '../../../domain/periods.ts';
+import type { SubscriptionTier } from '../../../domain/tiers.ts';
+import type { OpenEntry } from '../../User.ts';
+
+/** What is to be posted; sequence and balance follow from the account itself, and so does every period but a refund's. */
+export type Posting = Pick<OpenEntry, 'id' | 'reason' | 'act'> &
+  (
+    | (Pick<OpenEntry, 'key' | 'fingerprint' | 'generationId' | 'generation'> & { kind: 'charge'; credits: number })
+    | { kind: 'refund'; credits: number; period: number; chargeId: Types.ObjectId; generationId?: Types.ObjectId }
+    | { kind: 'grant'; credits: number }
+    /** `ifPeriod`: only while that is the number of the account's period, so that nobody resets a month that they have not seen. */
+    | { kind: 'reset'; ifPeriod?: number | undefined }
+    | { kind: 'delivery'; credits: number; generationId: Types.ObjectId }
+    | ({ kind: 'terms' } & Terms)
+    | { kind: 'deletion' }
+    | { kind: 'restoration' }
+    /** What tells who the user was goes; `pseudonym` takes the place of Clerk's id. */
+    | { kind: 'erasure'; pseudonym: string }
+  );
+
+/** What the account is entitled to from now on. */
+export interface Terms {
+  tier: SubscriptionTier;
+  /** The period that is paid for; null: months count from sign-up again; undefined: the dates stay as they are. */
+  paidPeriod?: Period | null | undefined;
+  /** Of the subscription that says so. Terms that are not newer than what the account has followed are refused. */
+  version?: TermsVersion | undefined;
+}
+
+/** Orders what a user's subscriptions have said: by the subscription's creation, then by its writes. */
+export interface TermsVersion {
+  created: Date;
+  revision: number;
+}
+
+/**
+ * Guards a posting against keys that left the account since the caller looked them up elsewhere. Either nothing that was
+ * settled at this instant or later may have left, or what has left must be just what had left before the look-up.
+ */
+export type KeyGuard = { forgottenBefore: Date } | { forgottenThrough: Date };
+
+/** Where a posting stands in the account's open entries. Postings that must not happen twice have the same place. */
+export function slotOf(posting: Posting): string {
+  if (posting.kind === 'charge' && posting.key !== undefined) return `k${posting.key}`;
+  if (posting.kind === 'charge' && isForExisting(posting)) return `g${posting.generationId.toHexString()}`;
+  if (posting.kind === 'refund') return `r${posting.chargeId.toHexString()}`;
+  if (posting.kind === 'delivery') return `d${posting.generationId.toHexString()}`;
+  return `${ONCE_ONLY}${posting.id.toHexString()}`;
+}
+
+/** How the place of an entry begins that nobody can post again, so that nothing has to remember it. */
+export const ONCE_ONLY = 'e';
+
+/** A charge that carries no generation may be for one that was recorded before: that is paid once, whoever asks. */
+function isForExisting<P extends Posting & { kind: 'charge' }>(
+  charge: P,
+): charge is P & { generationId: Types.ObjectId } {
+  return charge.generationId !== undefined && charge.generation === undefined;
+}
