@@ -22,7 +22,7 @@ import { settle } from '../repositories/settlement.ts';
 import { getUser } from '../repositories/users.ts';
 import { diskStorage } from '../storage/disk.ts';
 import { chargeGeneration } from '../workflows/chargeGeneration.ts';
-import { type Cleanup, type CleanupOptions, performMaintenanceCleanup } from '../workflows/cleanup.ts';
+import { type Ages, type Cleanup, performMaintenanceCleanup } from '../workflows/cleanup.ts';
 import { type Consumption, consumeQuota } from '../workflows/consumeQuota.ts';
 import type { Context } from '../workflows/context.ts';
 import { createGeneration } from '../workflows/createGeneration.ts';
@@ -63,10 +63,15 @@ const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} };
  * ledger when its call resolves.
  *
  * @param removePicture removes a picture from storage
+ * @param agesOfCleanup what a cleanup goes by that is told none
  * @throws {UserNotFoundError} `'User not found'`, from every function that takes a user
  * @throws {ArtifexError} `account_deleted`, from every function that takes a user, if they have been deleted
  */
-export function databaseUtils(store: Store, removePicture: (name: string) => Promise<void>) {
+export function databaseUtils(
+  store: Store,
+  removePicture: (name: string) => Promise<void>,
+  agesOfCleanup: () => Partial<Ages> = () => ({}),
+) {
   const ctx: Context = { ...store, log: quiet, settler: { notice() {} }, queue: { wake() {} }, alertQuota() {} };
 
   async function settled<T>(userId: UserId, work: (user: User) => Promise<T>): Promise<T> {
@@ -171,10 +176,8 @@ export function databaseUtils(store: Store, removePicture: (name: string) => Pro
     /**
      * Removes for good what is old and settled, and ends subscriptions that have long run out. It may be cut off and run again.
      */
-    performMaintenanceCleanup(
-      options: Pick<CleanupOptions, 'finishedDays' | 'failedDays' | 'deletedDays'> = {},
-    ): Promise<Cleanup> {
-      return performMaintenanceCleanup(store, { ...options, removePicture, actor: LIBRARY });
+    performMaintenanceCleanup(options: Partial<Ages> = {}): Promise<Cleanup> {
+      return performMaintenanceCleanup(store, { ...agesOfCleanup(), ...options, removePicture, actor: LIBRARY });
     },
 
     /**
@@ -201,8 +204,10 @@ export interface ConsumeOptions {
 }
 
 /** Over the models of `@/models`, which `connectDB` connects. */
-export const DatabaseUtils = databaseUtils({ models: defaultModels, clock: systemClock() }, (name) =>
-  diskStorage(readEnv(process.env).storage.directory).remove(name),
+export const DatabaseUtils = databaseUtils(
+  { models: defaultModels, clock: systemClock() },
+  (name) => diskStorage(readEnv(process.env).storage.directory).remove(name),
+  () => readEnv(process.env).cleanup,
 );
 
 function referenceOf(userId: UserId): UserReference {

@@ -1,4 +1,5 @@
 import { type Actor, LIBRARY } from '../domain/audit.ts';
+import { ValidationFailedError } from '../domain/errors.ts';
 import { FINAL_STATUSES } from '../domain/lifecycle.ts';
 import { pictureNameOf } from '../domain/pictures.ts';
 import { freezeDays } from '../models/statements/usage/upkeep.ts';
@@ -23,13 +24,17 @@ export interface Cleanup {
   subscriptionsUpdated: number;
 }
 
-export interface CleanupOptions {
-  /** Days that a completed generation is kept. */
-  finishedDays?: number;
-  /** Days that a failed or cancelled one is kept. */
-  failedDays?: number;
-  /** Days that one is kept after its user has deleted it. */
-  deletedDays?: number;
+/** Whole days. */
+export interface Ages {
+  /** For how long a completed generation is kept. */
+  finishedDays: number;
+  /** For how long a failed or cancelled one is kept. */
+  failedDays: number;
+  /** For how long one is kept after its user has deleted it. */
+  deletedDays: number;
+}
+
+export interface CleanupOptions extends Partial<Ages> {
   /** Removes a picture from storage. Without it, generations with pictures of ours are kept. */
   removePicture?: (name: string) => Promise<void>;
   /** Who has it done, for the audit trail. */
@@ -38,10 +43,11 @@ export interface CleanupOptions {
   signal?: AbortSignal;
 }
 
-export const CLEANUP_DEFAULTS = Object.freeze({ finishedDays: 365, failedDays: 30, deletedDays: 30 });
+const DEFAULT_AGES: Ages = Object.freeze({ finishedDays: 365, failedDays: 30, deletedDays: 30 });
 
 /** Days after the end of its period that a subscription may still be renewed. */
 const RENEWAL_GRACE_DAYS = 3;
+const MOST_DAYS = 36_500;
 const DAY_MS = 24 * 60 * 60 * 1000;
 const BATCH = 200;
 
@@ -50,11 +56,13 @@ const BATCH = 200;
  * account still needs. It may be cut off anywhere and run again, and by many at once: pictures go before the generation that
  * names them, so that none is left which nobody can find.
  *
+ * @throws {ValidationFailedError} for an age that is no whole number of days from 1 to {@link MOST_DAYS}
  * @throws the first error of a picture that could not be removed, when everything else is done; its generation stays
  */
 export async function performMaintenanceCleanup(store: Store, options: CleanupOptions = {}): Promise<Cleanup> {
-  const { finishedDays, failedDays, deletedDays } = { ...CLEANUP_DEFAULTS, ...options };
-  const detail = { task: 'cleanup', finishedDays, failedDays, deletedDays };
+  const ages = agesOf(options);
+  const { finishedDays, failedDays, deletedDays } = ages;
+  const detail = { task: 'cleanup', ...ages };
   await recordAct(store, { action: 'maintenance.run', actor: options.actor ?? LIBRARY, detail });
   const deletedBefore = daysAgo(store, deletedDays);
   const completed = { statuses: ['completed'], endedBefore: daysAgo(store, finishedDays), deletedBefore } as const;
@@ -70,6 +78,20 @@ export async function performMaintenanceCleanup(store: Store, options: CleanupOp
   };
   if (failures.length > 0) throw failures[0];
   return done;
+}
+
+/** A wrong age would remove what nobody can bring back. */
+function agesOf({ finishedDays, failedDays, deletedDays }: CleanupOptions): Ages {
+  const ages = {
+    finishedDays: finishedDays ?? DEFAULT_AGES.finishedDays,
+    failedDays: failedDays ?? DEFAULT_AGES.failedDays,
+    deletedDays: deletedDays ?? DEFAULT_AGES.deletedDays,
+  };
+  const wrong = Object.entries(ages).filter(([, days]) => !(Number.isInteger(days) && days >= 1 && days <= MOST_DAYS));
+  if (wrong.length === 0) return ages;
+  throw new ValidationFailedError(
+    wrong.map(([path]) => ({ path, message: `Give a whole number of days from 1 to ${MOST_DAYS}` })),
+  );
 }
 
 async function removeRetired(

@@ -130,6 +130,13 @@ describe('a cleanup', () => {
     await forget(_id);
   });
 
+  it.each([0, -1, 1.5, Number.NaN, 40_000])('refuses %d days as an age, and removes nothing', async (failedDays) => {
+    await stored({ status: 'failed', createdAt: daysAgo(400) });
+    const refused = { code: 'validation_failed', errors: [{ path: 'failedDays' }] };
+    await expect(performMaintenanceCleanup(store, { failedDays })).rejects.toMatchObject(refused);
+    expect((await remaining()).size).toBe(1);
+  });
+
   it('leaves a line in the audit trail', async () => {
     await auditOf(store).deleteMany({});
     await performMaintenanceCleanup(store, { failedDays: 7, actor: { kind: 'admin', id: 'user_1' } });
