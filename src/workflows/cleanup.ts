@@ -52,9 +52,9 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 const BATCH = 200;
 
 /**
- * Removes for good what is old enough and settled, once the analytics have counted it for ever: never a generation that is under way, owes something to its user, or that an
- * account still needs. It may be cut off anywhere and run again, and by many at once: pictures go before the generation that
- * names them, so that none is left which nobody can find.
+ * Removes for good what is old enough and settled, once the analytics have counted it for ever: never a generation that is
+ * under way, owes something to its user, or that an account still needs. It may be cut off anywhere and run again, and by many
+ * at once: pictures go before the generation that names them, so that none is left which nobody can find.
  *
  * @throws {ValidationFailedError} for an age that is no whole number of days from 1 to {@link MOST_DAYS}
  * @throws the first error of a picture that could not be removed, when everything else is done; its generation stays
