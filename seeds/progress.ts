@@ -13,12 +13,14 @@ export function progressBar(label: string, total: number, screen: Screen = proce
   let shown = 0;
   return (done) => {
     first ??= { at: performance.now(), done };
+    if (shown === LINES) return;
     const part = total === 0 ? 1 : Math.min(1, done / total);
     const seconds = Math.max(0.001, (performance.now() - first.at) / 1000);
     const rate = Math.round((done - first.done) / seconds);
     const text = `${Math.floor(part * 100)} % of ${count(total)} ${label}, ${count(rate)} a second`;
     if (screen.isTTY) {
       const filled = '#'.repeat(Math.floor(part * BAR)).padEnd(BAR, '.');
+      shown = Math.floor(part * LINES);
       screen.write(`\r[${filled}] ${text}   ${part === 1 ? '\n' : ''}`);
     } else if (Math.floor(part * LINES) > shown) {
       shown = Math.floor(part * LINES);

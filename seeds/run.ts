@@ -65,9 +65,13 @@ async function run({ command, generations }: Options, store: Store): Promise<voi
   if (command === 'cleanup') return;
   console.log(`Seeded ${counted(await seed(store))}.`);
   if (generations === null) return;
+  let showCounted: ((generations: number) => void) | undefined;
   const history = await sowHistory(store, generations, {
     onStored: progressBar('generations stored', generations),
-    onRolledUp: progressBar('generations counted', generations),
+    onRolledUp(done, of) {
+      showCounted ??= progressBar('generations counted', of);
+      showCounted(done);
+    },
   });
   console.log(`Made a history of ${counted(history)}.`);
 }

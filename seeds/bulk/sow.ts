@@ -11,8 +11,8 @@ import { bulkPerson } from './person.ts';
 export interface Progress {
   /** Generations stored, earlier runs included. */
   onStored?: (generations: number) => void;
-  /** Generations that the rollups have taken up. */
-  onRolledUp?: (generations: number) => void;
+  /** Generations that the rollups have taken up, of how many new ones. */
+  onRolledUp?: (generations: number, of: number) => void;
 }
 
 /** Generations that are made and stored together: with those that are being made meanwhile, all that is held in memory. */
@@ -55,7 +55,7 @@ export async function sowHistory(
     storing = write(store, batch).then(() => onStored?.(stored));
   }
   await storing;
-  await rollUp(store, { ...(onRolledUp && { onProgress: onRolledUp }) });
+  await rollUp(store, { onProgress: (generations) => onRolledUp?.(generations, counts.generations) });
   return counts;
 }
 

@@ -44,7 +44,7 @@ export interface SystemAnalytics {
   trends: { dailyTrends: (DailyUsage & { newUsers: number })[] };
 }
 
-type Part = Pick<UsageDay, 'userId' | 'day' | 'usage' | 'slots'>;
+type Part = Pick<UsageDay, 'userId' | 'day' | 'usage' | 'frozen'> & Partial<Pick<UsageDay, 'slots'>>;
 
 /**
  * A user's account and what they asked for on the days asked for, as it is at this moment: what the rollups do not hold yet is
@@ -63,7 +63,7 @@ export async function userAnalytics(
   const window = windowOf(request, now);
   const user = await getUser(store, reference);
   const { used, remaining } = quotaOf(user, now);
-  const { summary, daily } = summarize(window, partsOf(await daysOfUser(store, user._id, window)));
+  const { summary, daily } = summarize(window, partsOf(await daysOfUser(store, user._id, window), window));
   return {
     user: {
       id: user._id.toHexString(),
@@ -93,7 +93,7 @@ export async function systemAnalytics(store: Store, request: AnalyticsRequest = 
     usageTotalsOf(store).countDocuments({ lastAt: { $gte: window.from, $lt: window.to }, userId: { $ne: null } }),
     countActiveSubscriptions(store, now),
   ]);
-  const { summary, daily } = summarize(window, partsOf(days));
+  const { summary, daily } = summarize(window, partsOf(days, window));
   const totalUsers = SUBSCRIPTION_TIERS.reduce((sum, tier) => sum + usersByTier[tier], 0);
   return {
     overview: { totalUsers, activeUsers, usersByTier, activeSubscriptions, ...summary },
@@ -121,16 +121,27 @@ async function daysOfUser(store: Store, userId: Types.ObjectId, window: Analytic
   return [...stored.filter((day) => !counted.has(keyOf(day))), ...live];
 }
 
-function storedDays(store: Store, userId: Types.ObjectId | null, { from, to }: AnalyticsWindow): Promise<UsageDay[]> {
+/** Without their quarter-hours, most of what they hold, where whole days are enough. */
+function storedDays(store: Store, userId: Types.ObjectId | null, window: AnalyticsWindow): Promise<Part[]> {
   return usageDaysOf(store)
-    .find({ userId, day: { $gte: utcDay(from), $lt: to } })
+    .find<Part>(
+      { userId, day: { $gte: utcDay(window.from), $lt: window.to } },
+      { projection: { userId: 1, day: 1, usage: 1, frozen: 1, ...(!isOfUtc(window) && { slots: 1 }) } },
+    )
     .toArray();
 }
 
-/** The quarter-hours of these days, each of which lies in one day of any calendar. */
-function* partsOf(days: readonly Part[]): Generator<TimedUsage> {
-  for (const { day, slots } of days) {
-    for (const slot of slots) yield { at: day.getTime() + slot.at * QUARTER_HOUR_MS, usage: slot };
+/** Whether every day that is asked for is a day of UTC. */
+function isOfUtc({ days }: AnalyticsWindow): boolean {
+  return days.every(({ start }) => start.getTime() === utcDay(start).getTime());
+}
+
+/** What is to be added up, each within one day that is asked for: the days themselves, or their quarter-hours. */
+function* partsOf(days: readonly Part[], window: AnalyticsWindow): Generator<TimedUsage> {
+  const whole = isOfUtc(window);
+  for (const { day, usage, slots = [] } of days) {
+    if (whole) yield { at: day.getTime(), usage };
+    else for (const slot of slots) yield { at: day.getTime() + slot.at * QUARTER_HOUR_MS, usage: slot };
   }
 }
 

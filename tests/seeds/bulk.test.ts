@@ -134,7 +134,7 @@ describe('the progress', () => {
   function shown(isTTY: boolean): string {
     let text = '';
     const show = progressBar('generations', 1000, { isTTY, write: (more) => (text += more) });
-    for (const done of [0, 99, 100, 150, 555, 1000]) show(done);
+    for (const done of [0, 99, 100, 150, 555, 1000, 1000]) show(done);
     return text;
   }
 
