@@ -141,7 +141,6 @@ export const OTHER_NAMES: ReadonlyMap<number, string> = new Map([
   [352, 'UnsupportedOpQueryCommand'],
   [355, 'InterruptedDueToStorageChange'],
   [357, 'InvalidBSONType'],
-  [359, 'CannotConvertIndexToUnique'],
   [361, 'CollectionUUIDMismatch'],
   [365, 'TemporarilyUnavailable'],
   [371, 'UserWritesBlocked'],

@@ -27,6 +27,7 @@ export const ErrorCode = {
   CommandNotFound: 59,
   ImmutableField: 66,
   CannotCreateIndex: 67,
+  CannotConvertIndexToUnique: 359,
   InvalidOptions: 72,
   InvalidNamespace: 73,
   IndexOptionsConflict: 85,
@@ -98,7 +99,7 @@ export function writeConflict(): MongoError {
 export function searchNotEnabled(name: string): MongoError {
   return new MongoError(
     ErrorCode.SearchNotEnabled,
-    `Using ${name} requires additional configuration: there is no search server`,
+    `Using ${name} requires additional configuration: a search server, as MongoDB Atlas has beside it`,
   );
 }
 

@@ -59,6 +59,19 @@ describe('failCommand (specification: retryable-writes, transactions)', () => {
     await session.endSession();
   });
 
+  test('a statement that failed before it began leaves its transaction open', async () => {
+    const c = server().freshDb().collection<{ _id: number }>('c');
+    await server().client.withSession(async (session) => {
+      session.startTransaction();
+      await c.insertOne({ _id: 1 }, { session });
+      await failCommand({ failCommands: ['insert'], errorCode: 462 });
+      await expect(c.insertOne({ _id: 2 }, { session })).rejects.toMatchObject({ code: 462 });
+      await c.insertOne({ _id: 3 }, { session });
+      await session.commitTransaction();
+    });
+    expect(await c.distinct('_id')).toEqual([1, 3]);
+  });
+
   test('a commit is tried again', async () => {
     const c = server().freshDb().collection('c');
     await failCommand({ failCommands: ['commitTransaction'], closeConnection: true });

@@ -7,9 +7,9 @@ import { parseIndexSpec } from '../indexes/spec.ts';
 import { Matcher } from '../query/match.ts';
 import type { Collection } from '../storage/collection.ts';
 import type { Recorder } from '../storage/recorder.ts';
+import { alterIndex } from './alter-index.ts';
 import { type CommandContext, namespaceOf, ok } from './context.ts';
 import { cappedSize, collectionKindOptions } from './create-options.ts';
-import { setExpiry } from './indexes.ts';
 import { isView, writable } from './views.ts';
 
 /** Kept with the collection and shown by `listCollections`; what would change results without being done is refused. */
@@ -156,6 +156,8 @@ export function renameCollection(context: CommandContext): Doc {
   return ok();
 }
 
+const COLLMOD_CHANGES = new Set(['validator', 'validationLevel', 'validationAction', 'changeStreamPreAndPostImages']);
+
 /** Manual: reference/command/collMod. */
 export function collMod(context: CommandContext): Doc {
   const { command, engine } = context;
@@ -163,11 +165,16 @@ export function collMod(context: CommandContext): Doc {
   const collection = engine.store.get(namespace);
   if (collection === undefined) throw new MongoError(ErrorCode.NamespaceNotFound, `ns does not exist: ${namespace}`);
   engine.store.settle(collection);
+  const dryRun = command.get('dryRun') === true;
+  if (dryRun && (!(command.get('index') instanceof Doc) || command.keys.some((key) => COLLMOD_CHANGES.has(key)))) {
+    throw new MongoError(ErrorCode.InvalidOptions, 'dryRun is only supported for the index option of collMod');
+  }
   let { options } = collection;
   const reply: Record<string, Value> = {};
   for (const [key, value] of [...command.entries()].slice(1)) {
     if (isGeneric(key)) continue;
-    if (key === 'index') Object.assign(reply, setExpiry(collection, value, engine.store.recorder));
+    if (key === 'dryRun') continue;
+    if (key === 'index') Object.assign(reply, alterIndex(collection, value, engine.store.recorder, dryRun));
     else if (['validator', 'validationLevel', 'validationAction', 'changeStreamPreAndPostImages'].includes(key)) {
       checkValidation(key, value);
       options = options.with(key, value);

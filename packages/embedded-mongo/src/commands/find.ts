@@ -1,11 +1,13 @@
 import { Doc, type Value } from '../bson/values.ts';
 import { badValue, ErrorCode, MongoError } from '../errors.ts';
+import type { Between } from '../plan/planner.ts';
 import { parseSort } from '../plan/sort.ts';
 import { MapStream, type Stream } from '../plan/stream.ts';
 import { Matcher } from '../query/match.ts';
 import { DEFAULT_BATCH, DEFAULT_WAIT_MS } from '../server/cursors.ts';
 import { openPipeline } from './aggregate.ts';
 import { type CommandContext, docField, listField, namespaceOf, numberField, ok, type Running } from './context.ts';
+import { type Display, displayOf, refuseOnView } from './find-display.ts';
 import { compileFindProjection } from './find-projection.ts';
 import { commandScope, type OpenQuery, openQuery, type QuerySpec } from './query.ts';
 import { tail, tailing } from './tail.ts';
@@ -15,16 +17,21 @@ export interface FindRequest {
   readonly namespace: string;
   readonly spec: QuerySpec;
   readonly projection: ((doc: Doc) => Doc) | undefined;
+  readonly display: Display | undefined;
 }
 
-const REFUSED = ['returnKey', 'showRecordId', 'min', 'max'];
+/** The bounds of `min` and `max`; an empty one is none. */
+function betweenOf(command: Doc): Between | undefined {
+  const given = (name: string): Doc | undefined => {
+    const bound = docField(command, name);
+    return bound === undefined || bound.size === 0 ? undefined : bound;
+  };
+  const min = given('min');
+  const max = given('max');
+  return min === undefined && max === undefined ? undefined : { min, max };
+}
 
 export function parseFind(context: CommandContext, command = context.command): FindRequest {
-  for (const option of REFUSED) {
-    const value = command.get(option);
-    if (value === undefined || value === false) continue;
-    throw new MongoError(ErrorCode.NotImplemented, `find option '${option}' is not supported by this server`);
-  }
   const namespace = namespaceOf({ ...context, command });
   const scope = commandScope(command, context.engine.store.get(namespace));
   const matcher = new Matcher(docField(command, 'filter') ?? Doc.EMPTY, { scope });
@@ -33,6 +40,7 @@ export function parseFind(context: CommandContext, command = context.command): F
   if (skip < 0) throw new MongoError(51024, `BSON field 'skip' value must be >= 0, actual value '${skip}'`);
   if (limit < 0) throw new MongoError(51024, `BSON field 'limit' value must be >= 0, actual value '${limit}'`);
   const projection = docField(command, 'projection');
+  const display = displayOf(command);
   return {
     namespace,
     spec: {
@@ -42,7 +50,10 @@ export function parseFind(context: CommandContext, command = context.command): F
       limit,
       hint: hintOf(command),
       allowDiskUse: command.get('allowDiskUse') !== false,
+      between: betweenOf(command),
+      note: display === undefined ? undefined : (doc, scan) => display.note(doc, scan),
     },
+    display,
     projection:
       projection === undefined || projection.size === 0 ? undefined : compileFindProjection(projection, matcher, scope),
   };
@@ -56,12 +67,18 @@ export function hintOf(command: Doc): Value | undefined {
 export function openFind(context: CommandContext, request: FindRequest): OpenQuery {
   const collection = context.engine.store.get(request.namespace);
   if (isView(collection)) {
+    refuseOnView(context.command);
     const stages = findStages(context.command, context.command.get('filter'));
     return openPipeline(context, request.namespace, stages, commandScope(context.command, collection)).query;
   }
   const query = openQuery(collection, request.spec);
-  const { projection } = request;
-  return projection === undefined ? query : { ...query, stream: new MapStream(query.stream, projection) };
+  const { projection, display } = request;
+  if (projection === undefined && display === undefined) return query;
+  const apply = (doc: Doc): Doc => {
+    const projected = projection === undefined ? doc : projection(doc);
+    return display === undefined ? projected : display.show(doc, projected);
+  };
+  return { ...query, stream: new MapStream(query.stream, apply) };
 }
 
 /** Manual: reference/command/find. */

@@ -1,9 +1,8 @@
 import { equals } from '../bson/compare.ts';
-import { Doc, isNumeric, toDouble, type Value } from '../bson/values.ts';
+import { Doc, type Value } from '../bson/values.ts';
 import { ErrorCode, MongoError } from '../errors.ts';
 import { type IndexSpec, parseIndexSpec } from '../indexes/spec.ts';
 import type { Collection } from '../storage/collection.ts';
-import type { Recorder } from '../storage/recorder.ts';
 import { listReply } from './aggregate.ts';
 import { type CommandContext, listField, namespaceOf, ok, type Running } from './context.ts';
 import { checkTimeSeriesIndex } from './time-series.ts';
@@ -141,7 +140,7 @@ export function dropIndexes(context: CommandContext): Doc {
   return ok({ nIndexesWas });
 }
 
-function findIndex(collection: Collection, which: Value | undefined): Collection['indexes'][number] {
+export function findIndex(collection: Collection, which: Value | undefined): Collection['indexes'][number] {
   const found = collection.indexes.find(({ spec }) =>
     which instanceof Doc ? equals(spec.key, which) : spec.name === which,
   );
@@ -154,29 +153,4 @@ function findIndex(collection: Collection, which: Value | undefined): Collection
     );
   }
   return found;
-}
-
-/** The part of `collMod` that is about an index: its expiry, or whether it is hidden. */
-export function setExpiry(collection: Collection, change: Value, recorder: Recorder): Record<string, Value> {
-  if (!(change instanceof Doc))
-    throw new MongoError(ErrorCode.TypeMismatch, "BSON field 'collMod.index' is the wrong type");
-  const index = findIndex(collection, change.get('keyPattern') ?? change.get('name'));
-  const seconds = change.get('expireAfterSeconds');
-  const hidden = change.get('hidden');
-  const reply: Record<string, Value> = {};
-  let { document } = index.spec;
-  if (seconds !== undefined) {
-    if (index.spec.expireAfterSeconds !== undefined)
-      reply.expireAfterSeconds_old = BigInt(index.spec.expireAfterSeconds);
-    document = document.with('expireAfterSeconds', seconds);
-    reply.expireAfterSeconds_new = isNumeric(seconds) ? BigInt(toDouble(seconds)) : seconds;
-  }
-  if (hidden !== undefined) {
-    reply.hidden_old = index.spec.hidden;
-    reply.hidden_new = hidden;
-    document = hidden === true ? document.with('hidden', true) : document.without('hidden');
-  }
-  index.spec = parseIndexSpec(document);
-  recorder.alterIndex(collection, index.spec, change);
-  return reply;
 }

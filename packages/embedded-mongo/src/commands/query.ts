@@ -5,10 +5,10 @@ import { compileExpression } from '../expression/compile.ts';
 import { letScope, type Scope } from '../expression/scope.ts';
 import type { Index } from '../indexes/index.ts';
 import { SortMemory } from '../plan/memory.ts';
-import { choosePlan, type Plan, type SortField } from '../plan/planner.ts';
+import { type Between, choosePlan, type Plan, type SortField } from '../plan/planner.ts';
 import { type Counters, Scan } from '../plan/scan.ts';
 import { sortStream } from '../plan/sort.ts';
-import { LimitStream, ListStream, MatchingScan, SkipStream, Slice, type Stream } from '../plan/stream.ts';
+import { LimitStream, ListStream, MapStream, MatchingScan, SkipStream, Slice, type Stream } from '../plan/stream.ts';
 import type { Matcher } from '../query/match.ts';
 import type { Collection } from '../storage/collection.ts';
 import { isView } from './views.ts';
@@ -22,6 +22,9 @@ export interface QuerySpec {
   readonly hint: Value | undefined;
   /** Whether sorts without an index may keep more than the limit: the default since MongoDB 6.0. */
   readonly allowDiskUse?: boolean;
+  readonly between?: Between | undefined;
+  /** Told of each document that matches, and where it was found. */
+  readonly note?: ((doc: Doc, scan: Scan) => void) | undefined;
 }
 
 /** A planned query: how it reads, and its counts while it runs. */
@@ -40,8 +43,16 @@ export function openQuery(collection: Collection | undefined, spec: QuerySpec): 
     return { plan, counters, stream: new ListStream([]) };
   }
   const { ordering } = spec.matcher;
-  const plan = choosePlan(collection, spec.matcher, spec.sort, spec.hint);
-  let stream: Stream = new MatchingScan(new Scan(collection, plan, counters), spec.matcher, new Slice());
+  const plan = choosePlan(collection, spec.matcher, spec.sort, spec.hint, spec.between);
+  const scan = new Scan(collection, plan, counters);
+  let stream: Stream = new MatchingScan(scan, spec.matcher, new Slice());
+  const { note } = spec;
+  if (note !== undefined) {
+    stream = new MapStream(stream, (doc) => {
+      note(doc, scan);
+      return doc;
+    });
+  }
   if (!plan.sorted) {
     const most = spec.limit > 0 ? spec.skip + spec.limit : undefined;
     stream = sortStream(stream, spec.sort, ordering, most, spec.allowDiskUse === false ? new SortMemory() : undefined);

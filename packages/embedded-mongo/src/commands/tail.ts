@@ -1,5 +1,5 @@
 import { Doc } from '../bson/values.ts';
-import { badValue, failedToParse } from '../errors.ts';
+import { badValue, ErrorCode, failedToParse, MongoError } from '../errors.ts';
 import { LimitStream, MapStream, SkipStream, type Stream } from '../plan/stream.ts';
 import { TailStream } from '../plan/tail.ts';
 import type { Collection } from '../storage/collection.ts';
@@ -38,9 +38,12 @@ function reply(ns: string, id: bigint, firstBatch: Doc[]): Doc {
   return ok({ cursor: Doc.of({ firstBatch, id, ns }) });
 }
 
-function checkTail(collection: Collection | undefined, { namespace, spec }: FindRequest): void {
+function checkTail(collection: Collection | undefined, { namespace, spec, display }: FindRequest): void {
   if (collection !== undefined && collection.kind.capped === undefined) {
     throw badValue(`error processing query: ns=${namespace} tailable cursor requested on non capped collection`);
+  }
+  if (display !== undefined || spec.between !== undefined) {
+    throw new MongoError(ErrorCode.NotImplemented, 'tailable cursors with returnKey, showRecordId, min or max');
   }
   const [first] = spec.sort;
   if (first === undefined || (first.path === '$natural' && first.direction === 1)) return;

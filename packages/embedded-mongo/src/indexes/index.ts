@@ -26,6 +26,8 @@ function recordSuffix(recordId: number): string {
   return String.fromCharCode(Math.floor(recordId / 0x100000000), (recordId >>> 16) & 0xffff, recordId & 0xffff);
 }
 
+const SUFFIX_UNITS = 3;
+
 /** One index of a collection: a B-tree from encoded keys to record ids. */
 export class Index {
   readonly fields: readonly KeyField[];
@@ -110,12 +112,34 @@ export class Index {
 
   /** The record that already holds one of the keys of a unique index, apart from the record itself. */
   conflict(generated: GeneratedKeys, recordId: number): { key: string; holder: number } | undefined {
-    if (!this.spec.unique) return undefined;
+    if (!this.refusesDuplicates) return undefined;
     for (const key of generated.keys) {
-      const holder = this.tree.get(key);
-      if (holder !== undefined && holder !== recordId) return { key, holder };
+      const holder = this.holderOf(key, recordId);
+      if (holder !== undefined) return { key, holder };
     }
     return undefined;
+  }
+
+  get refusesDuplicates(): boolean {
+    return this.spec.unique || this.spec.prepareUnique;
+  }
+
+  /** A record with the key, other than the one that is about to have it. */
+  holderOf(key: string, recordId: number): number | undefined {
+    if (this.spec.unique) {
+      const holder = this.tree.get(key);
+      return holder === recordId ? undefined : holder;
+    }
+    for (const [entry, holder] of this.tree.entries(key)) {
+      if (this.keyOf(entry) !== key) return undefined;
+      if (holder !== recordId) return holder;
+    }
+    return undefined;
+  }
+
+  /** The key of an entry of the tree, without what tells the records apart that share it. */
+  keyOf(entry: string): string {
+    return this.spec.unique ? entry : entry.slice(0, -SUFFIX_UNITS);
   }
 
   add(generated: GeneratedKeys, recordId: number): void {

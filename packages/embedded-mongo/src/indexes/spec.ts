@@ -17,6 +17,8 @@ export interface IndexSpec {
   readonly key: Doc;
   readonly kind: IndexKind;
   readonly unique: boolean;
+  /** New duplicates are refused, and old ones stay, until the index is made unique (manual: reference/command/collMod). */
+  readonly prepareUnique: boolean;
   readonly sparse: boolean;
   readonly partialFilter: Doc | undefined;
   readonly expireAfterSeconds: number | undefined;
@@ -27,7 +29,9 @@ export interface IndexSpec {
   readonly document: Doc;
 }
 
-const IGNORED = new Set(['v', 'background', 'ns', 'dropDups', 'storageEngine']);
+const IGNORED = new Set(['v', 'ns', 'dropDups']);
+/** Listed as they were given, and without effect (manual: reference/command/createIndexes, "Fields"). */
+const KEPT = ['background', 'storageEngine'];
 const OPTIONS = new Set([
   'key',
   'name',
@@ -38,6 +42,8 @@ const OPTIONS = new Set([
   'hidden',
   'collation',
   'clustered',
+  'prepareUnique',
+  ...KEPT,
 ]);
 const TEXT_OPTIONS = ['weights', 'default_language', 'language_override', 'textIndexVersion'];
 const GEO_OPTIONS = ['2dsphereIndexVersion', 'bits', 'min', 'max'];
@@ -57,7 +63,8 @@ export function parseIndexSpec(description: Value): IndexSpec {
   }
   const unique = isTrue(description.get('unique'));
   const sparse = isTrue(description.get('sparse'));
-  if (unique) checkUnique(kind);
+  const prepareUnique = description.get('prepareUnique') === true;
+  if (unique || prepareUnique) checkUnique(kind);
   const partialFilter = partialFilterOf(description, sparse);
   const expiry = expiryOf(description, given, kind);
   const hidden = description.get('hidden') === true;
@@ -72,6 +79,7 @@ export function parseIndexSpec(description: Value): IndexSpec {
     key,
     kind,
     unique,
+    prepareUnique,
     sparse,
     partialFilter,
     expireAfterSeconds: expiry === undefined ? undefined : toDouble(expiry),
@@ -91,6 +99,8 @@ export function parseIndexSpec(description: Value): IndexSpec {
       ...text?.options,
       ...geoOptions(kind, description),
       clustered: description.get('clustered') === true || undefined,
+      prepareUnique: prepareUnique || undefined,
+      ...Object.fromEntries(KEPT.map((option) => [option, description.get(option)])),
     }),
   };
 }

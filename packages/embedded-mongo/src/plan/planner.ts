@@ -4,9 +4,10 @@ import type { Index } from '../indexes/index.ts';
 import type { Matcher } from '../query/match.ts';
 import type { LeafNode } from '../query/node.ts';
 import type { Collection } from '../storage/collection.ts';
-import type { Interval } from './bounds.ts';
+import { EVERYTHING, type Interval } from './bounds.ts';
 import { type FieldBounds, fieldBounds } from './field-bounds.ts';
 import { implies } from './implication.ts';
+import { incompatibleRange, rangeBetween } from './index-range.ts';
 import { conjuncts, disjunctions, type Predicate } from './predicates.ts';
 import { type WildcardBounds, wildcardBounds } from './wildcard.ts';
 
@@ -37,6 +38,12 @@ interface CollectionPlan {
   readonly sorted: boolean;
 }
 
+/** The keys that `min` and `max` of `find` ask for (manual: reference/method/cursor.min): `max` is not among them. */
+export interface Between {
+  readonly min: Doc | undefined;
+  readonly max: Doc | undefined;
+}
+
 export type Plan = IndexPlan | OrPlan | CollectionPlan;
 
 /** How to get at the documents that may match, and whether they come in the order asked for. */
@@ -45,7 +52,9 @@ export function choosePlan(
   matcher: Matcher,
   sort: readonly SortField[] = [],
   hint?: Value,
+  between?: Between,
 ): Plan {
+  if (between !== undefined) return planBetween(collection, matcher, sort, hint, between);
   const natural = naturalOrder(sort, hint);
   if (natural !== undefined) return { kind: 'collection', backward: natural < 0, sorted: true };
   const predicates = conjuncts(matcher.root);
@@ -110,6 +119,25 @@ function isHinted(index: Index, hint: Value): boolean {
 
 function sameDirection(a: Value | undefined, b: Value | undefined): boolean {
   return isNumeric(a) && isNumeric(b) ? Math.sign(toDouble(a)) === Math.sign(toDouble(b)) : a === b;
+}
+
+function planBetween(
+  collection: Collection,
+  matcher: Matcher,
+  sort: readonly SortField[],
+  hint: Value | undefined,
+  between: Between,
+): IndexPlan {
+  if (hint === undefined || hint === null || (hint instanceof Doc && hint.has('$natural'))) {
+    throw new MongoError(51173, 'When using min()/max() a hint of which index to use must be provided');
+  }
+  const plan = hintedPlan(collection, matcher, conjuncts(matcher.root), sort, hint);
+  if (plan.kind !== 'index') throw incompatibleRange();
+  const range = rangeBetween(plan.index, between);
+  const fields = plan.index.fields.map(() => EVERYTHING);
+  const bounds = { fields, bounded: 1, points: 0, unique: false, ranges: [range] };
+  const direction = sortDirection(plan.index, bounds, sort);
+  return { ...plan, bounds, backward: direction === -1, sorted: sort.length === 0 || direction !== 0 };
 }
 
 /** The plan over one index, or `undefined` where the index may lack results. */

@@ -15,6 +15,13 @@ export interface Counters {
 interface IdSource {
   next(): number | undefined;
   detach(): void;
+  /** Where the record was found last: the index, and the entry's key. */
+  readonly entry: IndexEntry | undefined;
+}
+
+export interface IndexEntry {
+  readonly index: Index;
+  readonly key: string;
 }
 
 /** Walks ranges of an index, forwards or backwards. */
@@ -24,11 +31,14 @@ class IndexWalk implements IdSource {
   private readonly backward: boolean;
   private readonly counters: Counters;
   private readonly seen: Set<number> | undefined;
+  private readonly index: Index;
+  private key = '';
   private at = 0;
   private entries: Iterator<[string, number]> | undefined;
   private readonly pair: (string | number)[] = [];
 
   constructor(plan: IndexPlan, counters: Counters) {
+    this.index = plan.index;
     this.tree = plan.index.tree;
     this.ranges = plan.backward ? plan.bounds.ranges.toReversed() : plan.bounds.ranges;
     this.backward = plan.backward;
@@ -56,8 +66,14 @@ class IndexWalk implements IdSource {
         if (this.seen.has(id)) continue;
         this.seen.add(id);
       }
+      this.key = key;
       return id;
     }
+  }
+
+  get entry(): IndexEntry {
+    const { index, key } = this;
+    return { index, key };
   }
 
   /** Cloning marks the nodes as shared: from then on writers copy them, and the running iterator keeps its own. */
@@ -88,6 +104,10 @@ class UnionWalk implements IdSource {
         return id;
       }
     }
+  }
+
+  get entry(): IndexEntry | undefined {
+    return this.walks[this.at]?.entry;
   }
 
   detach(): void {
@@ -148,6 +168,11 @@ export class Scan {
     this.counters.docsExamined += 1;
     this.recordId = id;
     return this.records.get(id);
+  }
+
+  /** The index entry that led to the document of the last `next`. */
+  get entry(): IndexEntry | undefined {
+    return this.used === NONE ? this.ids?.entry : undefined;
   }
 
   /** An index counts as used when it is first read. */

@@ -93,10 +93,8 @@ export class Engine {
     const { blockMs, closeConnection, error, writeConcernError, labels } = failure;
     if (blockMs > 0) await new Promise((resolve) => setTimeout(resolve, blockMs).unref());
     if (closeConnection) return HANG_UP;
-    if (error !== undefined) {
-      this.transactions.abortFailed(command);
-      return error.toReply();
-    }
+    // The command has not begun: a transaction that it is part of stays as it was.
+    if (error !== undefined) return error.toReply();
     const reply = await this.executeNow(command, connectionId);
     if (writeConcernError === undefined) return reply;
     const failed = reply.with('writeConcernError', writeConcernError);

@@ -4,7 +4,7 @@ import { ErrorCode, MongoError, TRANSIENT } from '../errors.ts';
 import { StoreView } from '../storage/view.ts';
 import type { Engine } from './engine.ts';
 import { readConcernOf } from './read-concern.ts';
-import { type RetryKey, retryKeyOf } from './retries.ts';
+import type { RetryKey } from './retries.ts';
 import { checkTransactionCommand } from './transaction-rules.ts';
 
 const MAX_SESSIONS = 10_000;
@@ -172,14 +172,6 @@ export class Transactions {
     throw owner === undefined
       ? new MongoError(50740, `Cannot run getMore on cursor ${id}, which was not created in a transaction, in one`)
       : new MongoError(50741, `Cannot run getMore on cursor ${id}, which was created in a transaction, outside of it`);
-  }
-
-  /** A statement that fails ends its transaction; one that was to end it can be sent again. */
-  abortFailed(command: Doc): void {
-    const key = command.has('autocommit') ? retryKeyOf(command) : undefined;
-    const last = key === undefined ? undefined : this.sessions.get(key.session);
-    if (last?.open === undefined || last.number !== key?.number) return;
-    if (!['commitTransaction', 'abortTransaction'].includes(command.keys[0] ?? '')) this.abort(last.open);
   }
 
   abortOf(session: string): void {

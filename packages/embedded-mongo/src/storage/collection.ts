@@ -138,7 +138,7 @@ export class Collection {
   protected *claimsOf(recordId: number, changes: readonly IndexChange[]): Generator<string> {
     yield recordClaim(this.id, recordId);
     for (const { index, after } of changes) {
-      if (!index.spec.unique || after === undefined) continue;
+      if (!index.refusesDuplicates || after === undefined) continue;
       for (const key of after.keys) yield keyClaim(this.id, index.spec.name, key);
     }
   }
@@ -212,6 +212,17 @@ export class Collection {
     for (const [recordId, doc] of this.records.entries()) addTo(this.namespace, index, recordId, doc);
     this.indexes.push(index);
     return index;
+  }
+
+  /** Gives an index another specification; one that becomes unique is built anew. */
+  respecify(index: Index, spec: IndexSpec): void {
+    if (spec.unique === index.spec.unique) {
+      index.spec = spec;
+      return;
+    }
+    const rebuilt = new Index(spec);
+    for (const [recordId, doc] of this.records.entries()) addTo(this.namespace, rebuilt, recordId, doc);
+    this.indexes = this.indexes.map((other) => (other === index ? rebuilt : other));
   }
 
   /** The same beside other commands. What they write meanwhile is in the index at once, or is met by the scan. */

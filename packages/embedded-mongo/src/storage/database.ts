@@ -119,6 +119,7 @@ const ID_INDEX: IndexSpec = {
   key: ID_KEY,
   kind: 'ordinary',
   unique: true,
+  prepareUnique: false,
   sparse: false,
   partialFilter: undefined,
   expireAfterSeconds: undefined,

@@ -16,7 +16,7 @@ export function duplicateKey(namespace: string, index: Index, doc: Doc, key: str
 }
 
 /** The values behind the key that conflicts: of a multikey index, the element's instead of the whole array. */
-function conflictingValues(index: Index, doc: Doc, key: string): Value[] {
+export function conflictingValues(index: Index, doc: Doc, key: string): Value[] {
   return index.fields.map((field) => {
     const reached = reach(doc, field.parts, 0);
     const candidates = reached.filter((value) => {

@@ -219,7 +219,7 @@ export function replay(
         const spec = parseIndexSpec(altered.get('spec') as Doc);
         const index = collection?.indexes.find((other) => other.spec.name === spec.name);
         if (collection === undefined || index === undefined) break;
-        index.spec = spec;
+        collection.respecify(index, spec);
         history.alterIndex(collection, spec, altered.get('change') as Doc);
         break;
       }

@@ -216,12 +216,12 @@ class CollectionView extends Collection {
     // Somebody has committed another version since the snapshot.
     if (isFirst && origin.records.get(recordId) !== before) throw writeConflict();
     for (const { index, after } of changes) {
-      if (!index.spec.unique || after === undefined) continue;
+      if (!index.refusesDuplicates || after === undefined) continue;
       const current = origin.indexes.find((other) => other.spec === index.spec);
       for (const key of after.keys) {
-        const holder = current?.tree.get(key);
+        const holder = current?.holderOf(key, recordId);
         // A key that this view does not have: taken since the snapshot, or freed by this transaction itself.
-        if (holder === undefined || holder === recordId || view.holds(recordClaim(this.id, holder))) continue;
+        if (holder === undefined || view.holds(recordClaim(this.id, holder))) continue;
         throw writeConflict();
       }
     }
