@@ -8,9 +8,9 @@ export interface Job {
   summary: string;
   schedule: Schedule;
   /**
-   * Does it, in batches. When `signal` is aborted it finishes its batch and returns what it has done until then: the lease is lost, or the
-   * process ends. Whatever it writes is guarded or may be written twice, since a process that was suspended can wake up
-   * behind its successor.
+   * Does it, in batches. When `signal` is aborted it finishes its batch and returns what it has done until then: the lease is
+   * lost, or the process ends. Whatever it writes is guarded or may be written twice, since a process that was suspended can
+   * wake up behind its successor.
    */
   run(signal: AbortSignal): Promise<JobResult>;
 }

@@ -11,8 +11,8 @@ export interface Schedule {
 }
 
 /**
- * A schedule in cron's words (https://croner.56k.guru/usage/pattern/), in UTC. It only computes: whoever waits for an instant does so by the clock
- * of jobs, which is not always the machine's.
+ * A schedule in cron's words (https://croner.56k.guru/usage/pattern/), in UTC. It only computes: whoever waits for an instant
+ * does so by the clock of jobs, which is not always the machine's.
  *
  * @throws {TypeError} for a pattern that cannot be read, or that has no instant in either direction
  */

@@ -27,8 +27,8 @@ const TICK_MS = 1_000;
 
 /**
  * Runs jobs at the instants of their schedules, in any number of processes at once: for each instant, one of them does. An
- * instant that all have missed is made up for once, by the latest one; a process that died is taken over when its lease has ended.
- * A look costs the database nothing while no job is due.
+ * instant that all have missed is made up for once, by the latest one; a process that died is taken over when its lease has
+ * ended. A look costs the database nothing while no job is due.
  */
 export function startScheduler(options: SchedulerDeps): Scheduler {
   const { ctx, jobs, observer, leaseMs = JOB_LEASE_MS, tickMs = TICK_MS } = options;

@@ -15,9 +15,8 @@ export interface PoolWatch {
 }
 
 /**
- * Follows the pools by the driver's events
- * (https://www.mongodb.com/docs/drivers/node/current/monitoring-and-logging/monitoring/#connection-pool-monitoring). Connections that were made before
- * anybody watched are known from their first use on.
+ * Follows the pools by the driver's events. Connections that were made before anybody watched are known from their first use on.
+ * https://www.mongodb.com/docs/drivers/node/current/monitoring-and-logging/monitoring/#connection-pool-monitoring
  */
 export function watchPools(connection: Connection, failed: () => void): PoolWatch {
   const open = new Set<string>();

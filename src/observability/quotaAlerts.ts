@@ -3,8 +3,8 @@ import type { Log } from '../config/log.ts';
 import type { QuotaAlert } from '../domain/alerts.ts';
 
 /**
- * Tells operators of users whose usage has reached a level: a line in the log and a count. What a user is told, and whether, is the
- * business of their settings and of another channel.
+ * Tells operators of users whose usage has reached a level: a line in the log and a count. What a user is told, and whether, is
+ * the business of their settings and of another channel.
  */
 export function quotaAlerts(registry: Registry, log: Log) {
   const alerts = new Counter({
