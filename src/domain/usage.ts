@@ -18,7 +18,7 @@ export interface Usage {
 export interface Countable {
   status: GenerationStatus;
   type: ImageGenerationType;
-  credits: number;
+  credits?: number;
   processingTime?: number | null;
 }
 
@@ -42,7 +42,7 @@ export function emptyUsage(): Usage {
 }
 
 /** Counts one generation more. */
-export function count(usage: Usage, { status, type, credits, processingTime }: Countable): void {
+export function count(usage: Usage, { status, type, credits = 0, processingTime }: Countable): void {
   usage.total += 1;
   usage.byStatus[status] = (usage.byStatus[status] ?? 0) + 1;
   usage.byType[type] = (usage.byType[type] ?? 0) + 1;

@@ -1,5 +1,5 @@
 import type { Types } from 'mongoose';
-import { DAY_MS, QUARTER_HOUR_MS, utcDay } from '../../../domain/calendar.ts';
+import { QUARTER_HOUR_MS, utcDay } from '../../../domain/calendar.ts';
 import { add, count, emptyUsage, type Usage } from '../../../domain/usage.ts';
 import { generationsOf } from '../../collections.ts';
 import { type Counted, type ImageGeneration, UNCOUNTED_INDEX } from '../../ImageGeneration.ts';
@@ -94,7 +94,7 @@ class Draft {
 
   take(generation: ImageGeneration): void {
     const { createdAt } = generation;
-    const at = Math.floor((createdAt.getTime() % DAY_MS) / QUARTER_HOUR_MS);
+    const at = Math.floor((createdAt.getTime() - utcDay(createdAt).getTime()) / QUARTER_HOUR_MS);
     const slot = this.slots.get(at) ?? emptyUsage();
     this.slots.set(at, slot);
     count(slot, generation);
