@@ -89,16 +89,21 @@ function refusalOf(thrown: Error, c: Context<EdgeEnv>): ArtifexError {
 function problemAnswer(c: Context<EdgeEnv>, error: ArtifexError): Response {
   const status = ERROR_STATUS[error.code];
   const headers = { ...OWED_HEADERS[error.code], ...(error instanceof Refusal ? error.headers : {}) };
-  const problem = {
+  const problem = problemText(error, instanceOf(c));
+  return c.body(problem, status, { ...headers, 'Content-Type': 'application/problem+json' });
+}
+
+/** The body of a problem (RFC 9457 section 3). */
+export function problemText(error: ArtifexError, instance: string): string {
+  return JSON.stringify({
     type: problemType(error.code),
     title: PROBLEM_TYPES[error.code].title,
-    status,
+    status: ERROR_STATUS[error.code],
     detail: error.message,
-    instance: instanceOf(c),
+    instance,
     code: error.code,
     ...error.extensions,
-  };
-  return c.body(JSON.stringify(problem), status, { ...headers, 'Content-Type': 'application/problem+json' });
+  });
 }
 
 /** The path as it was sent. With a broken `Host` the whole address is no URL, and only Hono's reading of the path is left. */

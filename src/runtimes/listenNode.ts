@@ -1,11 +1,13 @@
-import { createAdaptorServer } from '@hono/node-server';
+import { createServer } from 'node:http';
+import { getRequestListener, RequestError } from '@hono/node-server';
+import { brokenHostAnswer } from '../middleware/host.ts';
 import type { Listen } from './serve.ts';
 
 const IDLE_CHECK_MS = 20;
 
 /** Serves on Node's HTTP server. */
 export const listenNode: Listen = async (fetch, { host, port }) => {
-  const server = createAdaptorServer({ fetch });
+  const server = createServer(getRequestListener(fetch, { errorHandler: answerUnanswered }));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {
@@ -19,12 +21,14 @@ export const listenNode: Listen = async (fetch, { host, port }) => {
     close: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       // Node closes the connections that are idle now; one that becomes idle later would be kept alive for seconds.
-      const closing = setInterval(
-        () => 'closeIdleConnections' in server && server.closeIdleConnections(),
-        IDLE_CHECK_MS,
-      );
+      const closing = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
       await closed;
       clearInterval(closing);
     },
   };
 };
+
+/** What no route has answered: the adaptor has refused the request for its `Host`, or the application itself has failed. */
+function answerUnanswered(error: unknown): Response {
+  return error instanceof RequestError ? brokenHostAnswer() : new Response(null, { status: 500 });
+}

@@ -23,6 +23,9 @@ describe.each<Runtime>(['bun', 'node'])('a Host that is none, on %s', (runtime) 
     for (const path of ['/healthz', '/v1/me', '/nowhere']) {
       const answer = await answerTo(url, `GET ${path} HTTP/1.1\r\nHost: a b/@\r\nConnection: close\r\n\r\n`);
       expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+      expect(answer).toMatch(/^content-type: application\/problem\+json/im);
+      expect(answer).toMatch(/^x-request-id: \S+/im);
+      expect(answer).toMatch(/"code":"validation_failed".*"path":"Host"/);
       expect(answer).not.toMatch(/\.ts|<html|new URL/);
     }
   });
