@@ -17,7 +17,8 @@ export function progressBar(label: string, total: number, screen: Screen = proce
     const part = total === 0 ? 1 : Math.min(1, done / total);
     const seconds = Math.max(0.001, (performance.now() - first.at) / 1000);
     const rate = Math.round((done - first.done) / seconds);
-    const text = `${Math.floor(part * 100)} % of ${count(total)} ${label}, ${count(rate)} a second`;
+    const speed = rate > 0 ? `, ${count(rate)} a second` : '';
+    const text = `${Math.floor(part * 100)} % of ${count(total)} ${label}${speed}`;
     if (screen.isTTY) {
       const filled = '#'.repeat(Math.floor(part * BAR)).padEnd(BAR, '.');
       shown = Math.floor(part * LINES);
