@@ -170,8 +170,13 @@ export async function initModels(connection: Connection): Promise<void> {
 }
 
 function logEvents(connection: Connection, log: Log): void {
+  let isClosing = false;
   connection.on('connected', () => log.info('the database is connected', { host: connection.host }));
-  connection.on('disconnected', () => log.warn('the database is disconnected'));
+  connection.on('disconnecting', () => {
+    isClosing = true;
+  });
+  // Only a connection that was lost is worth a warning.
+  connection.on('disconnected', () => !isClosing && log.warn('the database is disconnected'));
   connection.on('reconnected', () => log.info('the database is connected again'));
   connection.on('error', (error: unknown) => log.error('the database connection failed', errorFields(error)));
 }

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { type EmbeddedMongo, startEmbeddedMongo } from 'embedded-mongo';
 import mongoose from 'mongoose';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -31,6 +32,25 @@ function newConnection() {
   ended.push(() => connection.close());
   return { connection, models: createModels(connection, systemClock()) };
 }
+
+describe('the log', () => {
+  it('warns of a connection that was lost, and not of one that was ended', async () => {
+    const dataDir = await folder();
+    const lost = await serverOn(dataDir);
+    const { log, lines } = keptLog();
+    const warnings = () => lines.filter(({ msg }) => msg === 'the database is disconnected').length;
+    const kept = newConnection();
+    await connectDB({ uri: lost.uri, connection: kept.connection, log });
+    await disconnectDB(kept.connection);
+    expect(warnings()).toBe(0);
+    const other = newConnection();
+    await connectDB({ uri: lost.uri, connection: other.connection, log });
+    const gone = once(other.connection, 'disconnected');
+    await lost.stop();
+    await gone;
+    expect(warnings()).toBe(1);
+  });
+});
 
 describe('an address that names no database', () => {
   it('means the database artifex', async () => {
@@ -137,16 +157,15 @@ describe('a connection', () => {
     const dataDir = await folder();
     const first = await serverOn(dataDir);
     const { connection, models } = newConnection();
-    const uri = `mongodb://127.0.0.1:${first.port}/back?directConnection=true&serverSelectionTimeoutMS=200`;
+    // Longer than the half second that the driver rests between two looks at a server that is away.
+    const uri = `mongodb://127.0.0.1:${first.port}/back?directConnection=true&serverSelectionTimeoutMS=2000`;
     await connectDB({ uri, connection });
     await models.User.create({ clerkUserId: 'user_before' });
     process.kill(first.pid, 'SIGKILL');
     const error = await models.User.create({ clerkUserId: 'user_during' }).catch((reason: unknown) => reason);
     expect(isDatabaseUnreachable(error)).toBe(true);
     await serverOn(dataDir, first.port);
-    const found = await models.User.find()
-      .lean()
-      .catch(() => models.User.find().lean());
+    const found = await models.User.find().lean();
     expect(found.map(({ clerkUserId }) => clerkUserId)).toEqual(['user_before']);
   });
 
