@@ -13,6 +13,15 @@ export interface Started {
   end(): Promise<void>;
 }
 
+/** What is running: it would go on for ever where the benchmarks are cut off. */
+const running = new Set<ChildProcess>();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    for (const child of running) child.kill('SIGTERM');
+    process.exit(1);
+  });
+}
+
 const EYJ = /^eyJ[\w-]+\.[\w-]+\.[\w-]+$/;
 
 export async function start(runtime: 'bun' | 'node', env: Record<string, string> = {}): Promise<Started> {
@@ -21,6 +30,8 @@ export async function start(runtime: 'bun' | 'node', env: Record<string, string>
     stdio: ['ignore', 'pipe', 'ignore'],
     env: { ...process.env, PORT: '0', MONGODB_URI: '', CLERK_JWT_KEY: '', ARTIFEX_DATA_DIR: dataDir, ...env },
   });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
   const found = await welcomeOf(child);
   return {
     ...found,
