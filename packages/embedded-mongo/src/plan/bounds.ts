@@ -25,7 +25,7 @@ export function successor(prefix: string): string {
   return prefix.slice(0, end - 1) + String.fromCharCode(prefix.charCodeAt(end - 1) + 1);
 }
 
-function point(value: Value, ordering: Ordering): Interval {
+export function pointOf(value: Value, ordering: Ordering): Interval {
   const from = ordering.encode(value);
   return { from, to: successor(from), point: true };
 }
@@ -70,17 +70,17 @@ function hashedPoint(value: Value, ordering: Ordering): Interval {
 
 /** An array is found by itself as an element, and by the key of its first element. */
 function pointsFor(operand: Value, ordering: Ordering): Interval[] {
-  if (!Array.isArray(operand)) return [point(operand, ordering)];
+  if (!Array.isArray(operand)) return [pointOf(operand, ordering)];
   const first = operand.length === 0 ? UNDEFINED : (operand[0] as Value);
-  return [point(operand, ordering), point(first, ordering)];
+  return [pointOf(operand, ordering), pointOf(first, ordering)];
 }
 
 function rangeFor(operator: 'lt' | 'lte' | 'gt' | 'gte', operand: Value, ordering: Ordering): Interval[] | undefined {
-  if (operand === null) return operator === 'lte' || operator === 'gte' ? [point(null, ordering)] : [];
+  if (operand === null) return operator === 'lte' || operator === 'gte' ? [pointOf(null, ordering)] : [];
   if (operand === MIN_KEY || operand === MAX_KEY || Array.isArray(operand)) return undefined;
   const bracket = bracketOf(operand);
   if (bracket === Bracket.Number && isNumeric(operand) && Number.isNaN(toDouble(operand)))
-    return [point(operand, ordering)];
+    return [pointOf(operand, ordering)];
   const encoded = ordering.encode(operand);
   switch (operator) {
     case 'lt':
@@ -102,7 +102,7 @@ function regexBounds(regex: Regex, ordering: Ordering): Interval[] {
     prefix === undefined
       ? { from: bracketStart(Bracket.String), to: bracketEnd(Bracket.String), point: false }
       : stringRange(prefix);
-  return [strings, point(regex, ordering)];
+  return [strings, pointOf(regex, ordering)];
 }
 
 function stringRange(prefix: string): Interval {

@@ -4,7 +4,7 @@ import type { Index } from '../indexes/index.ts';
 import type { Matcher } from '../query/match.ts';
 import type { LeafNode } from '../query/node.ts';
 import type { Collection } from '../storage/collection.ts';
-import { EVERYTHING, type Interval } from './bounds.ts';
+import { EVERYTHING, type Interval, pointOf } from './bounds.ts';
 import { type FieldBounds, fieldBounds } from './field-bounds.ts';
 import { implies } from './implication.ts';
 import { incompatibleRange, rangeBetween } from './index-range.ts';
@@ -57,12 +57,16 @@ export function choosePlan(
   if (between !== undefined) return planBetween(collection, matcher, sort, hint, between);
   const natural = naturalOrder(sort, hint);
   if (natural !== undefined) return { kind: 'collection', backward: natural < 0, sorted: true };
+  const direct = planById(collection, matcher, hint);
+  if (direct !== undefined) return direct;
   const predicates = conjuncts(matcher.root);
   if (hint !== undefined && hint !== null) return hintedPlan(collection, matcher, predicates, sort, hint);
   let best: { plan: IndexPlan; score: number } | undefined;
   for (const index of collection.indexes) {
     const plan = planIndex(index, matcher, predicates, sort);
     if (plan === undefined) continue;
+    // At most one document: nothing can be better.
+    if (plan.bounds.unique) return plan;
     // An index that neither bounds the scan nor saves the sort only makes it dearer.
     if (plan.bounds.bounded === 0 && (sort.length === 0 || !plan.sorted)) continue;
     const score = scoreOf(plan);
@@ -72,6 +76,19 @@ export function choosePlan(
   const either = planDisjunction(collection, matcher, predicates, sort);
   if (either !== undefined && best?.plan.sorted !== true) return either;
   return best?.plan ?? { kind: 'collection', backward: false, sorted: sort.length === 0 };
+}
+
+/** One document by its `_id`, as most commands ask for: there is nothing to choose. */
+function planById(
+  { idIndex }: Collection,
+  { root, ordering }: Matcher,
+  hint: Value | undefined,
+): IndexPlan | undefined {
+  if (root.kind !== 'leaf' || root.path !== '_id' || root.operator !== 'eq' || hint !== undefined) return undefined;
+  if (!idIndex.spec.unique || idIndex.ordering.id !== ordering.id || Array.isArray(root.operand)) return undefined;
+  const ranges = [pointOf(root.operand, ordering)];
+  const bounds = { fields: [ranges], bounded: 1, points: 1, unique: true, ranges };
+  return { kind: 'index', index: idIndex, bounds, backward: false, sorted: true };
 }
 
 function naturalOrder(sort: readonly SortField[], hint: Value | undefined): number | undefined {

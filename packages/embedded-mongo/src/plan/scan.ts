@@ -32,6 +32,8 @@ class IndexWalk implements IdSource {
   private readonly counters: Counters;
   private readonly seen: Set<number> | undefined;
   private readonly index: Index;
+  /** Its one range is one key of a unique index. */
+  private readonly isOne: boolean;
   private key = '';
   private at = 0;
   private entries: Iterator<[string, number]> | undefined;
@@ -39,6 +41,7 @@ class IndexWalk implements IdSource {
 
   constructor(plan: IndexPlan, counters: Counters) {
     this.index = plan.index;
+    this.isOne = plan.bounds.unique && plan.bounds.ranges.length === 1;
     this.tree = plan.index.tree;
     this.ranges = plan.backward ? plan.bounds.ranges.toReversed() : plan.bounds.ranges;
     this.backward = plan.backward;
@@ -50,6 +53,14 @@ class IndexWalk implements IdSource {
     for (;;) {
       const range = this.ranges[this.at];
       if (range === undefined) return undefined;
+      if (this.isOne) {
+        this.at += 1;
+        const id = this.tree.get(range.from);
+        if (id === undefined) continue;
+        this.counters.keysExamined += 1;
+        this.key = range.from;
+        return id;
+      }
       this.entries ??= this.backward
         ? this.tree.entriesReversed(range.to, this.pair, true)
         : this.tree.entries(range.from, this.pair);

@@ -8,8 +8,7 @@ import { Binary, Doc, Timestamp } from '../bson/values.ts';
 export class Clock {
   seconds = Math.floor(Date.now() / 1000);
   increment = 1;
-  private trailer: Uint8Array | undefined;
-
+  private isEncoded = false;
   get now(): Timestamp {
     return new Timestamp(this.seconds, this.increment);
   }
@@ -23,18 +22,29 @@ export class Clock {
   set(seconds: number, increment: number): void {
     this.seconds = seconds;
     this.increment = increment;
-    this.trailer = undefined;
+    this.isEncoded = false;
   }
 
-  /** The two fields as they stand at the end of each reply, encoded once for each time. */
+  /** The two fields as they stand at the end of each reply. The bytes are those of the present until the next change. */
   get encoded(): Uint8Array {
-    if (this.trailer !== undefined) return this.trailer;
-    const writer = new BsonWriter(256);
-    const { now } = this;
-    const $clusterTime = Doc.of({ clusterTime: now, signature: UNSIGNED });
-    writer.document(Doc.of({ $clusterTime, operationTime: now }));
-    this.trailer = Uint8Array.from(writer.finish().subarray(4, -1));
-    return this.trailer;
+    if (!this.isEncoded) {
+      for (const at of TIMES) {
+        TRAILER.writeUInt32LE(this.increment, at);
+        TRAILER.writeUInt32LE(this.seconds, at + 4);
+      }
+      this.isEncoded = true;
+    }
+    return TRAILER;
   }
 }
+
 const UNSIGNED = Doc.of({ hash: new Binary(new Uint8Array(20)), keyId: 0n });
+
+function trailer(now: Timestamp): Buffer {
+  const writer = new BsonWriter(256);
+  writer.document(Doc.of({ $clusterTime: Doc.of({ clusterTime: now, signature: UNSIGNED }), operationTime: now }));
+  return Buffer.from(writer.finish().subarray(4, -1));
+}
+const TRAILER = trailer(new Timestamp(0, 0));
+/** Where the two times stand in it: after their types and names. */
+const TIMES = ['\x11clusterTime\0', '\x11operationTime\0'].map((name) => TRAILER.indexOf(name) + name.length);

@@ -14,11 +14,12 @@ const MAX_SESSIONS = 10_000;
  * applied again. Sessions that were longest without a write are forgotten first.
  */
 export class Retries {
-  private readonly sessions = new Map<string, { number: bigint; reply: Doc }>();
+  private readonly sessions = new Map<string, { number: bigint; reply: Doc; at: number }>();
+  private writes = 0;
   private readonly inProgress = new Map<string, Promise<Doc>>();
 
   running({ session, number }: RetryKey): Promise<Doc> | undefined {
-    return this.inProgress.get(`${session}${number}`);
+    return this.inProgress.size === 0 ? undefined : this.inProgress.get(`${session}${number}`);
   }
 
   /** Notes a write that takes several slices, until it is done. */
@@ -40,13 +41,22 @@ export class Retries {
   }
 
   remember({ session, number }: RetryKey, reply: Doc): void {
-    this.sessions.delete(session);
-    this.sessions.set(session, { number, reply });
-    if (this.sessions.size <= MAX_SESSIONS) return;
-    for (const oldest of this.sessions.keys()) {
-      this.sessions.delete(oldest);
-      break;
+    this.writes += 1;
+    const known = this.sessions.get(session);
+    if (known === undefined) {
+      if (this.sessions.size >= MAX_SESSIONS) this.forgetOldest();
+      this.sessions.set(session, { number, reply, at: this.writes });
+    } else {
+      known.number = number;
+      known.reply = reply;
+      known.at = this.writes;
     }
+  }
+
+  /** A tenth at once, so that they are seldom put in order. */
+  private forgetOldest(): void {
+    const byAge = [...this.sessions].sort(([, a], [, b]) => a.at - b.at);
+    for (const [session] of byAge.slice(0, MAX_SESSIONS / 10)) this.sessions.delete(session);
   }
 
   forget(session: string): void {
@@ -63,10 +73,21 @@ export class Retries {
   }
 }
 
+const asked: { of: Doc; session: string | undefined } = { of: Doc.EMPTY, session: undefined };
+
+/** The session of a command. Several ask for that of the same command, one after the other. */
 export function sessionOf(command: Doc): string | undefined {
+  if (asked.of === command) return asked.session;
   const lsid = command.get('lsid');
   const id = lsid instanceof Doc ? lsid.get('id') : undefined;
-  return id instanceof Binary ? Buffer.from(id.bytes).toString('latin1') : undefined;
+  const session = id instanceof Binary ? latin1(id.bytes) : undefined;
+  asked.of = command;
+  asked.session = session;
+  return session;
+}
+
+function latin1({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString('latin1');
 }
 
 /** The retry key of a command, if it carries a session and a transaction number. */

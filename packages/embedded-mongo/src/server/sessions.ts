@@ -7,6 +7,9 @@ const IDLE_MS = SESSION_MINUTES * 60_000;
 /** The digest of the empty name: there is no authentication, so that all sessions belong to nobody. */
 const NOBODY = new Binary(Buffer.from('47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=', 'base64'));
 
+/** How often sessions that are over are looked for. */
+const LOOK_MS = 1000;
+
 /** From here on, those that have been closed are looked for. */
 const MANY = 32;
 
@@ -17,12 +20,14 @@ export function sessionId(key: string): Doc {
 
 interface Session {
   lastUse: number;
-  readonly cursors: Set<bigint>;
+  /** Made when it opens the first. */
+  cursors: Set<bigint> | undefined;
 }
 
-/** The logical sessions that clients use, the least recently used first. */
+/** The logical sessions that clients use. */
 export class Sessions {
   private readonly sessions = new Map<string, Session>();
+  private lastLook = Number.NEGATIVE_INFINITY;
   /** Whether a cursor is still there. */
   isOpen: (cursor: bigint) => boolean = () => true;
   /** Called with a session that is over, and its cursors. */
@@ -32,23 +37,27 @@ export class Sessions {
   use(command: Doc, now = Date.now()): void {
     const key = sessionOf(command);
     if (key === undefined) return;
-    const session = this.sessions.get(key) ?? { lastUse: now, cursors: new Set() };
-    session.lastUse = now;
-    this.sessions.delete(key);
-    this.sessions.set(key, session);
-    for (const [oldest, { lastUse }] of this.sessions) {
-      if (now - lastUse < IDLE_MS) break;
-      this.end(oldest);
-    }
+    const session = this.sessions.get(key);
+    if (session === undefined) this.sessions.set(key, { lastUse: now, cursors: undefined });
+    else session.lastUse = now;
+    if (now - this.lastLook >= LOOK_MS) this.endIdle(now);
+  }
+
+  private endIdle(now: number): void {
+    this.lastLook = now;
+    for (const [key, { lastUse }] of [...this.sessions]) if (now - lastUse >= IDLE_MS) this.end(key);
   }
 
   /** A cursor lives no longer than the session that opened it. */
   noteCursor(command: Doc, reply: Doc): void {
     const cursor = reply.get('cursor');
     const id = cursor instanceof Doc ? cursor.get('id') : undefined;
+    if (typeof id !== 'bigint' || id === 0n) return;
     const key = sessionOf(command);
-    const cursors = key === undefined ? undefined : this.sessions.get(key)?.cursors;
-    if (typeof id !== 'bigint' || id === 0n || cursors === undefined) return;
+    const session = key === undefined ? undefined : this.sessions.get(key);
+    if (session === undefined) return;
+    session.cursors ??= new Set();
+    const { cursors } = session;
     if (cursors.size >= MANY) for (const other of cursors) if (!this.isOpen(other)) cursors.delete(other);
     cursors.add(id);
   }

@@ -143,8 +143,12 @@ function clusteredSpec(name: string): IndexSpec {
   return { ...ID_INDEX, name, document };
 }
 
+/** Names that have been found in order: most commands name a collection that another one has named before. */
+const accepted = new Set<string>();
+
 /** Manual: reference/limits, "Naming Restrictions". */
 export function checkNamespace(namespace: string): void {
+  if (accepted.has(namespace)) return;
   const dot = namespace.indexOf('.');
   const name = namespace.slice(dot + 1);
   const database = namespace.slice(0, dot);
@@ -168,4 +172,6 @@ export function checkNamespace(namespace: string): void {
   if (Buffer.byteLength(namespace) > 255) {
     throw new MongoError(ErrorCode.InvalidNamespace, `Fully qualified namespace is too long. Namespace: ${namespace}`);
   }
+  if (accepted.size >= 1000) accepted.clear();
+  accepted.add(namespace);
 }

@@ -9,7 +9,10 @@ export interface ElementTests {
   checkAllUsed(used: ReadonlySet<string>): void;
 }
 
+const NONE: ElementTests = { tests: new Map(), checkAllUsed: () => {} };
+
 export function arrayFilters(filters: Value | undefined, scope: Scope): ElementTests {
+  if (filters === undefined) return NONE;
   const tests = new Map<string, (element: Value) => boolean>();
   const sources = new Map<string, Doc>();
   for (const filter of Array.isArray(filters) ? filters : []) {

@@ -1,14 +1,65 @@
 import { identical } from '../bson/identical.ts';
 import { arrayIndex } from '../bson/path.ts';
 import { Doc, type Value } from '../bson/values.ts';
-import type { FieldChanges, Path } from '../storage/recorder.ts';
-import type { UpdateNode } from './tree.ts';
+import type { Describe, FieldChanges, Path } from '../storage/recorder.ts';
+import { UpdateNode } from './tree.ts';
+
+/** Which operator changes which path: all that is needed to describe a change. The history keeps it for each update. */
+type Shape = UpdateNode;
+
+const known = new Map<string, Describe>();
+const MOST_KNOWN = 500;
+const LONGEST_SIGNATURE = 1000;
+
+/**
+ * Describes the changes of an update. Updates with the same operators on the same paths share one description, so that
+ * the history holds on to neither their operands nor their trees.
+ */
+export function describing(root: UpdateNode, update: Doc): Describe {
+  const signature = signatureOf(update);
+  const same = known.get(signature);
+  if (same !== undefined) return same;
+  const shape = shapeOf(root);
+  const describe: Describe = (before, after) => describeChanges(shape, before, after);
+  if (signature.length <= LONGEST_SIGNATURE) {
+    if (known.size >= MOST_KNOWN) known.clear();
+    known.set(signature, describe);
+  }
+  return describe;
+}
+
+/** Nothing but the end of a name is a zero character. */
+function signatureOf(update: Doc): string {
+  let signature = '';
+  for (let i = 0; i < update.size; i++) {
+    const changes = update.values[i];
+    signature += `${update.keys[i]}\0`;
+    if (!(changes instanceof Doc)) continue;
+    for (let k = 0; k < changes.size; k++) {
+      const target = update.keys[i] === '$rename' ? changes.values[k] : '';
+      signature += `${changes.keys[k]}\0${typeof target === 'string' ? target : ''}\0`;
+    }
+    signature += '\0';
+  }
+  return signature;
+}
+
+function shapeOf(node: UpdateNode): Shape {
+  const shape = new UpdateNode();
+  const { modification } = node;
+  if (modification !== undefined) {
+    const { operator, creates } = modification;
+    shape.modification = { operator, creates, apply: (existing) => existing };
+  }
+  for (const [name, child] of node.children) shape.children.set(name, shapeOf(child));
+  return shape;
+}
 
 /**
  * What the operators of an update changed: each the whole value at its path (manual: reference/change-events/update).
  * A path that did not exist is reported where its first new field is, and elements added at an array's end one by one.
  */
-export function describeChanges(root: UpdateNode, before: Doc, after: Doc): FieldChanges {
+function describeChanges(root: Shape, before: Doc, after: Doc): FieldChanges {
   const updated: [Path, Value][] = [];
   const removed: Path[] = [];
   visit(root, before, after, []);

@@ -49,6 +49,7 @@ export class UpdateNode {
   }
 
   sorted(): [string, UpdateNode][] {
+    if (this.children.size === 1) return [...this.children];
     return [...this.children].sort(([a], [b]) => {
       const x = arrayIndex(a);
       const y = arrayIndex(b);
@@ -118,13 +119,6 @@ export function applyNode(
 function applyToDoc(node: UpdateNode, doc: Doc, context: UpdateContext, path: string): Doc {
   let keys = doc.keys;
   let values = doc.values;
-  let changed = false;
-  const own = (): void => {
-    if (changed) return;
-    keys = keys.slice();
-    values = values.slice();
-    changed = true;
-  };
   for (const [name, child] of node.sorted()) {
     const childPath = path === '' ? name : `${path}.${name}`;
     if (name.startsWith('$')) {
@@ -133,11 +127,13 @@ function applyToDoc(node: UpdateNode, doc: Doc, context: UpdateContext, path: st
         `Cannot apply array updates to non-array element ${path.slice(path.lastIndexOf('.') + 1)}: ${render(doc)}`,
       );
     }
-    const at = changed ? keys.indexOf(name) : doc.position(name);
+    const at = keys === doc.keys ? doc.position(name) : keys.indexOf(name);
     const before = at < 0 ? undefined : values[at];
     const after = applyNode(child, before, context, childPath);
     if (after === before) continue;
-    own();
+    if (values === doc.values) values = values.slice();
+    // Documents with the same fields share the list of their names.
+    if ((after === undefined || at < 0) && keys === doc.keys) keys = keys.slice();
     if (after === undefined) {
       keys.splice(at, 1);
       values.splice(at, 1);
@@ -148,7 +144,7 @@ function applyToDoc(node: UpdateNode, doc: Doc, context: UpdateContext, path: st
       values[at] = after;
     }
   }
-  return changed ? new Doc(keys, values) : doc;
+  return values === doc.values ? doc : new Doc(keys, values);
 }
 
 /** MongoDB refuses to fill an array with more nulls than this. */

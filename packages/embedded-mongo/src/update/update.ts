@@ -9,7 +9,7 @@ import type { Scope } from '../expression/scope.ts';
 import type { Describe } from '../storage/recorder.ts';
 import { arrayFilters, type ElementTests } from './array-filters.ts';
 import { arrayUpdateOperators } from './array-operators.ts';
-import { describeChanges } from './describe.ts';
+import { describing } from './describe.ts';
 import { fieldOperators } from './operators.ts';
 import { applyNode, UpdateNode } from './tree.ts';
 
@@ -153,7 +153,7 @@ function operatorUpdate(update: Doc, filters: ElementTests, scope: Scope): Updat
   filters.checkAllUsed(used);
   return {
     positional,
-    describe: (before, after) => describeChanges(root, before, after),
+    describe: describing(root, update),
     apply(doc, position, inserting) {
       const tree = renames.length === 0 ? root : withRenames(root, renames, doc);
       const after = applyNode(tree, doc, { position, filters: filters.tests, inserting }, '') as Doc;
