@@ -68,20 +68,26 @@ function collision(stage: string, path: string): MongoError {
 function applyTree(value: Value | undefined, tree: FieldTree, env: Environment): Value {
   if (Array.isArray(value)) return value.map((element) => applyTree(element, tree, env));
   const doc = value instanceof Doc ? value : Doc.EMPTY;
-  const keys = doc.keys.slice();
+  let { keys } = doc;
   const values = doc.values.slice();
+  // Documents with the same fields share the list of their names.
+  const ownKeys = (): void => {
+    if (keys === doc.keys) keys = keys.slice();
+  };
   for (const [name, child] of tree) {
-    const at = keys.indexOf(name);
+    const at = keys === doc.keys ? doc.position(name) : keys.indexOf(name);
     const before = at < 0 ? undefined : values[at];
     const after = child instanceof Map ? applyTree(before, child, env) : child(env);
     if (after === undefined) {
       if (at >= 0) {
+        ownKeys();
         keys.splice(at, 1);
         values.splice(at, 1);
       }
     } else if (at >= 0) {
       values[at] = after;
     } else {
+      ownKeys();
       keys.push(name);
       values.push(after);
     }

@@ -28,10 +28,35 @@ const MAX_DEPTH = 200;
  */
 const names: (string | undefined)[] = new Array(4096).fill(undefined);
 
+/** Documents with the same fields share one list of their names. Longer lists are not worth remembering. */
+const lists: (string[] | undefined)[] = new Array(4096).fill(undefined);
+const LONGEST_LIST = 64;
+
+/** The fields of the documents that are being read, the outermost first: lists are made when their length is known. */
+const openNames: string[] = [];
+const openValues: Value[] = [];
+let open = 0;
+
+function closeNames(base: number, hash: number): string[] {
+  const count = open - base;
+  const slot = (hash ^ count) & 4095;
+  const known = count > LONGEST_LIST ? undefined : lists[slot];
+  if (known !== undefined && known.length === count) {
+    let i = 0;
+    while (i < count && known[i] === openNames[base + i]) i++;
+    if (i === count) return known;
+  }
+  const fresh = openNames.slice(base, open);
+  if (count <= LONGEST_LIST) lists[slot] = fresh;
+  return fresh;
+}
+
 class Reader {
   readonly bytes: Buffer;
   at: number;
   readonly end: number;
+  /** Of the last name. */
+  private hash = 0;
 
   constructor(bytes: Buffer, at: number, end: number) {
     this.bytes = bytes;
@@ -71,6 +96,7 @@ class Reader {
       bits |= byte;
     }
     this.at = at + 1;
+    this.hash = hash;
     const length = at - start;
     if (bits >= 0x80 || length > 64) return bytes.toString('utf8', start, at);
     const slot = (hash ^ length) & 4095;
@@ -114,16 +140,23 @@ class Reader {
 
   document(depth: number): Doc {
     const stop = this.enter(depth);
-    const keys: string[] = [];
-    const values: Value[] = [];
+    const base = open;
+    let hash = 0;
     for (;;) {
       const type = this.bytes[this.at++] as number;
       if (type === 0) break;
-      keys.push(this.name());
-      values.push(this.value(type, depth + 1));
+      const mine = open++;
+      openNames[mine] = this.name();
+      hash = (Math.imul(hash, 37) + this.hash) | 0;
+      openValues[mine] = this.value(type, depth + 1);
       if (this.at >= stop) throw new InvalidBson('BSON element runs past its document');
     }
     if (this.at !== stop) throw new InvalidBson('BSON document ends early');
+    const keys = closeNames(base, hash);
+    const values = openValues.slice(base, open);
+    // What is read next may be shorter: nothing may hold on to these.
+    for (let i = base; i < open; i++) openValues[i] = null;
+    open = base;
     return new Doc(keys, values);
   }
 
@@ -216,6 +249,7 @@ class Reader {
 
 /** Decodes the document that begins at `offset`; with `keepRaw` it also holds a view of its bytes. */
 export function decodeDocument(bytes: Buffer, offset = 0, end = bytes.length, keepRaw = false): Doc {
+  open = 0;
   const reader = new Reader(bytes, offset, end);
   const doc = reader.document(0);
   if (keepRaw) doc.raw = bytes.subarray(offset, reader.at);

@@ -1,5 +1,5 @@
 import { encodeDocument } from './encode.ts';
-import { Doc, Double, type Value } from './values.ts';
+import { DateTime, Doc, Double, ObjectId, type Value } from './values.ts';
 
 /** Whether two values have the same type and the same bytes: an update to an identical value changes nothing. */
 export function identical(a: Value | undefined, b: Value | undefined): boolean {
@@ -14,10 +14,13 @@ export function identical(a: Value | undefined, b: Value | undefined): boolean {
     return (
       b instanceof Doc &&
       a.size === b.size &&
-      a.keys.every((key, i) => key === b.keys[i] && identical(a.values[i], b.values[i]))
+      (a.keys === b.keys || a.keys.every((key, i) => key === b.keys[i])) &&
+      a.values.every((value, i) => identical(value, b.values[i]))
     );
   }
   if (a.constructor !== b.constructor) return false;
+  if (a instanceof DateTime && b instanceof DateTime) return a.ms === b.ms;
+  if (a instanceof ObjectId && b instanceof ObjectId) return a.bytes === b.bytes;
   const x = encodeDocument(new Doc(['v'], [a]));
   const y = encodeDocument(new Doc(['v'], [b]));
   return Buffer.compare(x, y) === 0;
