@@ -243,7 +243,9 @@ class Reader {
     const length = this.int32();
     const subtype = this.bytes[this.take(1)] as number;
     const start = this.take(length);
-    return new Binary(Uint8Array.prototype.slice.call(this.bytes, start, start + length), subtype);
+    const copied = Buffer.allocUnsafe(length);
+    this.bytes.copy(copied, 0, start, start + length);
+    return new Binary(copied, subtype);
   }
 }
 

@@ -67,14 +67,16 @@ export class Scope {
   }
 }
 
+const NO_VARIABLES: ReadonlyMap<string, Value | undefined> = new Map();
+const NO_NAMES: ReadonlyMap<string, number> = new Map();
+
 export function topScope(
-  variables: ReadonlyMap<string, Value | undefined> = new Map(),
+  variables: ReadonlyMap<string, Value | undefined> = NO_VARIABLES,
   now?: DateTime,
   ordering: Ordering = BINARY,
 ): Scope {
-  const names = new Map<string, number>();
-  const values: (Value | undefined)[] = [];
-  for (const [name, value] of variables) names.set(name, values.push(value) - 1);
+  const values = [...variables.values()];
+  const names = variables.size === 0 ? NO_NAMES : new Map([...variables.keys()].map((name, slot) => [name, slot]));
   const environment = { root: undefined, variables: values, now: now ?? new DateTime(Date.now()) };
   return new Scope({ environment, ordering }, names);
 }

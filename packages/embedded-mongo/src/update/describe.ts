@@ -51,7 +51,7 @@ function shapeOf(node: UpdateNode): Shape {
     const { operator, creates } = modification;
     shape.modification = { operator, creates, apply: (existing) => existing };
   }
-  for (const [name, child] of node.children) shape.children.set(name, shapeOf(child));
+  for (const [name, child] of node.children) shape.add(name, shapeOf(child));
   return shape;
 }
 

@@ -23,12 +23,14 @@ export interface Modification {
   readonly operator: string;
 }
 
+const NO_CHILDREN: ReadonlyMap<string, UpdateNode> = new Map();
+
 /**
  * The modifications of an update, as a tree of path components. Fields are created in the order of their names,
  * numbers by value (manual: reference/operator/update, "Behavior").
  */
 export class UpdateNode {
-  readonly children = new Map<string, UpdateNode>();
+  private own: Map<string, UpdateNode> | undefined;
   modification: Modification | undefined;
 
   /** Two changes of one field, or of a field and one within it, conflict. */
@@ -40,12 +42,21 @@ export class UpdateNode {
       let child = node.children.get(part);
       if (child === undefined) {
         child = new UpdateNode();
-        node.children.set(part, child);
+        node.add(part, child);
       }
       node = child;
     }
     if (node.modification !== undefined || node.children.size > 0) throw conflict(path, path);
     node.modification = modification;
+  }
+
+  add(name: string, child: UpdateNode): void {
+    this.own ??= new Map();
+    this.own.set(name, child);
+  }
+
+  get children(): ReadonlyMap<string, UpdateNode> {
+    return this.own ?? NO_CHILDREN;
   }
 
   sorted(): [string, UpdateNode][] {

@@ -249,7 +249,7 @@ function cloneWithoutRenames(node: UpdateNode): UpdateNode {
   if (node.modification !== PLACEHOLDER) clone.modification = node.modification;
   for (const [name, child] of node.children) {
     const copied = cloneWithoutRenames(child);
-    if (copied.modification !== undefined || copied.children.size > 0) clone.children.set(name, copied);
+    if (copied.modification !== undefined || copied.children.size > 0) clone.add(name, copied);
   }
   return clone;
 }
