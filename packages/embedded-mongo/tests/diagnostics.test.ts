@@ -20,6 +20,15 @@ describe('commands that tools send (reference/command, "Diagnostic Commands")', 
     ).toMatchObject(reply);
   });
 
+  test('profile: off, and refused where there would be something to write', async () => {
+    const db = server().freshDb();
+    expect(await db.command({ profile: 0, slowms: 20, sampleRate: 0.5 })).toMatchObject({ was: 0, slowms: 100 });
+    expect(await db.command({ profile: -1 })).toMatchObject({ was: 0, slowms: 20, sampleRate: 0.5 });
+    await expect(db.command({ profile: 1 })).rejects.toMatchObject({ code: 238 });
+    await expect(db.command({ profile: 3 })).rejects.toMatchObject({ code: 2 });
+    await expect(db.command({ profile: 0, sampleRate: 2 })).rejects.toMatchObject({ code: 2 });
+  });
+
   test('getLog', async () => {
     expect(await server().client.db('admin').command({ getLog: 'startupWarnings' })).toMatchObject({ log: [] });
   });

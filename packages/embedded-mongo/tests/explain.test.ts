@@ -57,6 +57,19 @@ describe('explain (reference/command/explain): what is counted is what was done'
     );
   });
 
+  test('of several indexes the one that reads fewest keys, whatever the shape of the conditions', async () => {
+    await things.createIndex({ status: 1, at: 1 });
+    await things.createIndex({ gone: 1 }, { sparse: true });
+    const filter = { status: { $in: [0, 1, 2] }, gone: { $lt: new Date(5) } };
+    expect(await find(filter)).toMatchObject({ keys: 0, docs: 0, returned: 0 });
+    await things.updateMany({ user: 3 }, { $set: { gone: new Date(1) } });
+    await things.updateOne({ key: 'k1' }, { $set: { status: 9 } });
+    expect(await find({ status: 9, gone: { $lt: new Date(5) } })).toMatchObject({ keys: 1, docs: 1, returned: 0 });
+    // Both find many: then the order decides.
+    const sorted = await find({ status: 3, user: { $gte: 0 } }, (cursor) => cursor.sort({ at: 1 }).limit(5));
+    expect(sorted).toMatchObject({ stages: ['LIMIT', 'FETCH', 'IXSCAN'], keys: 5, returned: 5 });
+  });
+
   test('by the _id', async () => {
     expect(await find({ _id: 5 as never })).toEqual({ stages: ['EXPRESS_IXSCAN'], keys: 1, docs: 1, returned: 1 });
   });

@@ -31,6 +31,7 @@ import { findAndModify } from './find-and-modify.ts';
 import { createIndexes, dropIndexes, listIndexes } from './indexes.ts';
 import { listCollections, listDatabases } from './listings.ts';
 import { getParameter, setParameter } from './parameters.ts';
+import { profile } from './profile.ts';
 import {
   endSessions,
   killAllSessions,
@@ -71,6 +72,7 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map(
     currentOp: reads(currentOp),
     killOp: reads(killOp),
     fsync: reads(fsync),
+    profile: reads(profile),
     replSetGetStatus: reads(replSetGetStatus),
     buildInfo: reads(buildInfo),
     buildinfo: reads(buildInfo),

@@ -5,6 +5,7 @@ import type { Matcher } from '../query/match.ts';
 import type { LeafNode } from '../query/node.ts';
 import type { Collection } from '../storage/collection.ts';
 import { EVERYTHING, type Interval, pointOf } from './bounds.ts';
+import { bestOf } from './choice.ts';
 import { type FieldBounds, fieldBounds } from './field-bounds.ts';
 import { implies } from './implication.ts';
 import { incompatibleRange, rangeBetween } from './index-range.ts';
@@ -61,21 +62,23 @@ export function choosePlan(
   if (direct !== undefined) return direct;
   const predicates = conjuncts(matcher.root);
   if (hint !== undefined && hint !== null) return hintedPlan(collection, matcher, predicates, sort, hint);
-  let best: { plan: IndexPlan; score: number } | undefined;
+  const bounded: IndexPlan[] = [];
+  const ordered: IndexPlan[] = [];
   for (const index of collection.indexes) {
     const plan = planIndex(index, matcher, predicates, sort);
     if (plan === undefined) continue;
     // At most one document: nothing can be better.
     if (plan.bounds.unique) return plan;
+    if (plan.bounds.bounded > 0) bounded.push(plan);
     // An index that neither bounds the scan nor saves the sort only makes it dearer.
-    if (plan.bounds.bounded === 0 && (sort.length === 0 || !plan.sorted)) continue;
-    const score = scoreOf(plan);
-    if (best === undefined || score > best.score) best = { plan, score };
+    else if (sort.length > 0 && plan.sorted) ordered.push(plan);
   }
-  if (best !== undefined && best.plan.bounds.bounded > 0) return best.plan;
+  const best = bestOf(bounded);
+  if (best !== undefined) return best;
+  const [inOrder] = ordered;
+  if (inOrder !== undefined) return inOrder;
   const either = planDisjunction(collection, matcher, predicates, sort);
-  if (either !== undefined && best?.plan.sorted !== true) return either;
-  return best?.plan ?? { kind: 'collection', backward: false, sorted: sort.length === 0 };
+  return either ?? { kind: 'collection', backward: false, sorted: sort.length === 0 };
 }
 
 /** One document by its `_id`, as most commands ask for: there is nothing to choose. */
@@ -212,14 +215,6 @@ function requiresField(index: Index, predicates: readonly Predicate[]): boolean 
   );
 }
 
-/** Equalities count most, then a range, then an order that saves sorting. */
-function scoreOf({ bounds, sorted, index }: IndexPlan): number {
-  if (bounds.unique) return 1_000_000;
-  const range = bounds.bounded > bounds.points ? 4 : 0;
-  const tie = index.fields.length === bounds.bounded ? 1 : 0;
-  return bounds.points * 20 + range + (sorted ? 8 : 0) + tie;
-}
-
 /** 1 or -1: the direction in which the index delivers the order; 0 when it does not. */
 function sortDirection(index: Index, bounds: FieldBounds, sort: readonly SortField[]): number {
   let direction = 0;
@@ -261,7 +256,7 @@ function planDisjunction(
       const plans = collection.indexes
         .map((index) => planIndex(index, matcher, predicates, []))
         .filter((plan) => plan !== undefined && plan.bounds.bounded > 0);
-      const best = plans.toSorted((a, b) => (b === undefined || a === undefined ? 0 : scoreOf(b) - scoreOf(a)))[0];
+      const best = bestOf(plans.filter((plan) => plan !== undefined));
       if (best === undefined) break;
       branches.push(best);
     }

@@ -1,5 +1,6 @@
 import { Doc, type Timestamp } from '../bson/values.ts';
 import type { CommandContext, Handler } from '../commands/context.ts';
+import type { ProfileSettings } from '../commands/profile.ts';
 import { commands } from '../commands/registry.ts';
 import { ErrorCode, MongoError, toMongoError } from '../errors.ts';
 import { Store } from '../storage/database.ts';
@@ -39,6 +40,7 @@ export class Engine {
   readonly runner = new Runner(() => this.store.recorder.commit());
   readonly startedAt = Date.now();
   readonly version = '8.0.0';
+  readonly profiling: ProfileSettings = { slowms: 100, sampleRate: 1 };
   /** The parameter `requireApiVersion`. */
   requiresApiVersion = false;
   readonly replicaSet: string;
