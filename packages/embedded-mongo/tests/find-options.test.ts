@@ -52,6 +52,8 @@ describe('returnKey and showRecordId (reference/command/find)', () => {
       { a: 2, b: 2 },
     ]);
     expect(await c.find({ b: 1 }, { returnKey: true, limit: 1 }).toArray()).toEqual([{}]);
+    const both = { returnKey: true, showRecordId: true, sort: { _id: 1 }, limit: 1 } as const;
+    expect(await c.find({}, both).toArray()).toEqual([{ _id: 0 }]);
     const lists = server().client.db(c.dbName).collection('lists');
     await lists.createIndex({ tags: 1 });
     await lists.insertOne({ tags: ['x', 'y'] });

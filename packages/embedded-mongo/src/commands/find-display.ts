@@ -27,8 +27,8 @@ export function displayOf(command: Doc): Display | undefined {
     show(doc, projected) {
       const { recordId, key } = found.get(doc) ?? { recordId: 0, key: Doc.EMPTY };
       found.delete(doc);
-      const shown = returnsKey ? key : projected;
-      return showsRecordId ? shown.with('$recordId', BigInt(recordId)) : shown;
+      // The key takes the place of the whole result, the record id's as well.
+      return returnsKey ? key : projected.with('$recordId', BigInt(recordId));
     },
   };
 }
