@@ -16,6 +16,7 @@ import type { UserReference } from '../models/statements/accounts.ts';
 import type { Store } from '../models/store.ts';
 import type { User } from '../models/User.ts';
 import { resetQuota } from '../repositories/accounts.ts';
+import { type SystemAnalytics, systemAnalytics, type UserAnalytics, userAnalytics } from '../repositories/analytics.ts';
 import type { GenerationRequest } from '../repositories/generations.ts';
 import type { PersonalData } from '../repositories/personalData.ts';
 import { settle } from '../repositories/settlement.ts';
@@ -171,6 +172,21 @@ export function databaseUtils(
     async getImageGenerationHistory(userId: UserId, options: FindByUserOptions = {}): Promise<GenerationDocument[]> {
       const { _id } = await getUser(store, referenceOf(userId));
       return store.models.ImageGeneration.findByUser(_id, options);
+    },
+
+    /**
+     * What the user asked for on the last `days` calendar days, today included, as it is at this moment.
+     *
+     * @param timezone IANA name of the calendar
+     * @throws {ValidationFailedError}
+     */
+    getUserAnalytics(userId: UserId, days = 30, timezone = 'UTC'): Promise<UserAnalytics> {
+      return userAnalytics(store, referenceOf(userId), { days, timezone });
+    },
+
+    /** What everybody asked for, likewise. */
+    getSystemAnalytics(days = 30, timezone = 'UTC'): Promise<SystemAnalytics> {
+      return systemAnalytics(store, { days, timezone });
     },
 
     /**

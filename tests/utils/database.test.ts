@@ -216,3 +216,58 @@ describe('DatabaseUtils and subscriptions', () => {
     expect(await DatabaseUtils.validateUserSubscription(userId)).toMatchObject({ isValid: false });
   });
 });
+
+describe('DatabaseUtils and analytics', () => {
+  it('tell what was asked for, as it is at this moment', async () => {
+    const done = await DatabaseUtils.createImageGeneration({ ...request(), quality: 'hd' });
+    await done.markAsProcessing();
+    await done.markAsCompleted([{ url: 'https://example.com/1.png', filename: '1.png', size: 10 }]);
+    const failed = await DatabaseUtils.createImageGeneration(request());
+    await failed.markAsFailed('No luck');
+    const today = new Date().toISOString().slice(0, 10);
+    const { user, analytics } = await DatabaseUtils.getUserAnalytics(userId, 30);
+    expect(user).toMatchObject({ id: userId, monthlyUsage: 2, remainingQuota: 8, totalImagesGenerated: 1 });
+    expect(analytics).toMatchObject({
+      days: 30,
+      timezone: 'UTC',
+      totalGenerations: 2,
+      creditsUsed: 2,
+      successRate: 0.5,
+    });
+    expect(analytics.dailyGenerations).toHaveLength(30);
+    expect(analytics.dailyGenerations.at(-1)).toEqual({ date: today, total: 2, completed: 1, failed: 1, credits: 2 });
+    expect(await ImageGenerationModel.getUserStats(userId)).toMatchObject({ totalGenerations: 2 });
+    const { overview, trends } = await DatabaseUtils.getSystemAnalytics(7);
+    expect(overview.totalGenerations).toBeGreaterThanOrEqual(2);
+    expect(overview.totalUsers).toBe(await UserModel.getActiveUsersCount());
+    expect(trends.dailyTrends).toHaveLength(7);
+    expect((await ImageGenerationModel.getSystemStats()).totalGenerations).toBe(overview.totalGenerations);
+  });
+
+  it('refuse a calendar that does not exist', async () => {
+    await expect(DatabaseUtils.getUserAnalytics(userId, 30, 'Europe/Atlantis')).rejects.toMatchObject({
+      code: 'validation_failed',
+    });
+    await expect(DatabaseUtils.getUserAnalytics(userId, 0)).rejects.toMatchObject({ code: 'validation_failed' });
+  });
+});
+
+describe('DatabaseUtils.performMaintenanceCleanup', () => {
+  it('says what it has removed', async () => {
+    expect(await DatabaseUtils.performMaintenanceCleanup()).toEqual({
+      oldGenerationsRemoved: expect.any(Number),
+      failedGenerationsRemoved: expect.any(Number),
+      subscriptionsUpdated: expect.any(Number),
+    });
+  });
+});
+
+describe('DatabaseUtils and privacy', () => {
+  it('exports and erases a user', async () => {
+    await DatabaseUtils.createImageGeneration({ ...request(), prompt: 'a very private dream' });
+    expect(JSON.stringify(await DatabaseUtils.exportUser(userId))).toContain('a very private dream');
+    await DatabaseUtils.eraseUser(userId);
+    expect(JSON.stringify(await DatabaseUtils.exportUser(userId))).not.toContain('a very private dream');
+    await expect(DatabaseUtils.checkUserQuota(userId)).rejects.toMatchObject({ code: 'account_deleted' });
+  });
+});

@@ -1,12 +1,14 @@
-import type { HydratedDocument, Types } from 'mongoose';
+import { type HydratedDocument, Types } from 'mongoose';
 import { LIBRARY } from '../../domain/audit.ts';
 import { ArtifexError } from '../../domain/errors.ts';
 import { creditsFor, GENERATION_LIMITS, type ImageGenerationType } from '../../domain/generation.ts';
 import { type GenerationStatus, sourcesOf } from '../../domain/lifecycle.ts';
+import type { UsageSummary } from '../../domain/usage.ts';
 import { generationsOf } from '../collections.ts';
 import type { ImageGeneration, ImageGenerationModelType, OutputImage } from '../ImageGeneration.ts';
 import { begun, completed, failed } from '../statements/moves.ts';
 import { payObligation } from '../statements/obligations.ts';
+import { systemStats, userStats } from '../statements/usage/stats.ts';
 import { deletedGeneration, restored } from '../statements/visibility.ts';
 import type { Store } from '../store.ts';
 import { refresh } from './refresh.ts';
@@ -163,6 +165,10 @@ export interface GenerationStatics {
   findRecentByUser(userId: Types.ObjectId | string, days?: number): Promise<GenerationDocument[]>;
   /** Attempts whose worker is silent, and attempts that are too old. The sweeper ends them. */
   findStalledGenerations(): Promise<GenerationDocument[]>;
+  /** What the user has asked for since sign-up. */
+  getUserStats(userId: Types.ObjectId | string): Promise<UsageSummary>;
+  /** What everybody has asked for, ever. */
+  getSystemStats(): Promise<UsageSummary>;
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -201,6 +207,12 @@ export function generationStatics(store: Store): GenerationStatics & ThisType<Im
         status: 'processing',
         $or: [{ 'lease.expiresAt': { $lte: now } }, { status: 'processing', startedAt: { $lte: tooOld } }],
       }).exec();
+    },
+    getUserStats(userId) {
+      return userStats(store, new Types.ObjectId(userId));
+    },
+    getSystemStats() {
+      return systemStats(store);
     },
   };
 }
