@@ -4,6 +4,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -19,7 +20,12 @@ const TASKS = {
   'start:bun': ['bun', 'scripts/start.ts'],
   'start:node': ['node', 'scripts/start.ts'],
   worker: ['bun', 'scripts/worker.ts'],
-  db: ['node', 'packages/embedded-mongo/src/cli.ts'],
+  // Its data is in memory; Node by itself ends a process at about 4 GB.
+  db: [
+    'node',
+    `--max-old-space-size=${Math.floor((totalmem() * 0.75) / 2 ** 20)}`,
+    'packages/embedded-mongo/src/cli.ts',
+  ],
   token: ['bun', 'scripts/token.ts'],
   seed: ['bun', 'seeds/run.ts', 'seed'],
   'seed:cleanup': ['bun', 'seeds/run.ts', 'cleanup'],

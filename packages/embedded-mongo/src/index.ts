@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { engineRuntime } from './runtime.ts';
+import { engineRuntime, heapFlags } from './runtime.ts';
 
 export interface EmbeddedMongoOptions {
   /** Where the data is kept. Without it everything is in memory and gone after {@link EmbeddedMongo.stop}. */
@@ -47,7 +47,8 @@ export async function startEmbeddedMongo(options: EmbeddedMongoOptions = {}): Pr
   };
   // TypeScript where this is the source, JavaScript where it is the published package.
   const script = fileURLToPath(new URL(`./process${extname(import.meta.url)}`, import.meta.url));
-  const child = spawn(engineRuntime(extname(script)), [script, JSON.stringify(settings)], {
+  const runtime = engineRuntime(extname(script));
+  const child = spawn(runtime, [...heapFlags(runtime), script, JSON.stringify(settings)], {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: {
       ...process.env,
