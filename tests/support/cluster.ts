@@ -1,6 +1,6 @@
 import { Types } from 'mongoose';
 import { afterAll, beforeAll } from 'vitest';
-import { databaseUri, type TestStore } from './database.ts';
+import type { TestStore } from './database.ts';
 import { type Runtime, type ServerProcess, startServer, temporaryFolder } from './processes.ts';
 import { createTokenIssuer, type TokenIssuer } from './tokens.ts';
 
@@ -28,7 +28,7 @@ export function useCluster(store: TestStore): Cluster {
   return {
     async start(runtime, env = {}) {
       const server = await startServer(runtime, {
-        MONGODB_URI: databaseUri(store.connection.name),
+        MONGODB_URI: store.uri,
         ARTIFEX_DATA_DIR: folder.path,
         CLERK_JWT_KEY: issuer.publicKeyPem,
         CLERK_PUBLISHABLE_KEY: issuer.publishableKey,

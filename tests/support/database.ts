@@ -14,6 +14,8 @@ import { gateCommands } from './commandGate.ts';
 export interface TestStore extends Store {
   clock: SettableClock;
   connection: Connection;
+  /** The address of its database. */
+  uri: string;
 }
 
 /** Where every test's time begins. */
@@ -27,15 +29,20 @@ export function databaseUri(name: string): string {
   return uri.href;
 }
 
-/** A database of its own for the tests of one file, with its collections and indexes; dropped when they have ended. */
-export function useDatabase(): TestStore {
+/**
+ * A database of its own for the tests of one file, with its collections and indexes; dropped when they have ended.
+ *
+ * @param addressOf gives the address of a database of that name; without it, on the server of all tests
+ */
+export function useDatabase(addressOf: (name: string) => string | Promise<string> = databaseUri): TestStore {
   const clock = settableClock(START);
   const connection = mongoose.createConnection();
   // As in production; what holds without keys has tests of its own.
   useKeyring(connection, createKeyring([{ id: 'tests', key: btoa('0123456789abcdef0123456789abcdef') }]));
-  const store = { connection, clock, models: createModels(connection, clock) };
+  const store = { connection, clock, models: createModels(connection, clock), uri: '' };
   beforeAll(async () => {
-    await connectDB({ uri: databaseUri(`test_${new Types.ObjectId().toHexString()}`), connection, attempts: 3 });
+    store.uri = await addressOf(`test_${new Types.ObjectId().toHexString()}`);
+    await connectDB({ uri: store.uri, connection, attempts: 3 });
     gateCommands(store);
   });
   afterAll(async () => {
