@@ -1,18 +1,41 @@
 /** `npm run bench`: every benchmark, as a table for people and, last, as one line of JSON for programs. */
 import { coldStart } from './coldStart.ts';
+import { charges } from './data/charges.ts';
+import { growth } from './data/growth.ts';
+import { type BenchOptions, type Part, parseOptions, USAGE } from './options.ts';
 import { requestRates } from './requestRates.ts';
 import { type Row, table } from './table.ts';
 
-const BENCHMARKS: readonly { title: string; run: () => Promise<Row[]> }[] = [
-  { title: 'From nothing but installed packages to the first 201', run: coldStart },
-  { title: 'Requests over HTTP on one process', run: requestRates },
-];
+type Benchmark = { title: string; run: (options: BenchOptions) => Promise<Row[]> };
 
-const results: Record<string, Row[]> = {};
-for (const { title, run } of BENCHMARKS) {
-  console.error(`${title} ...`);
-  const rows = await run();
-  results[title] = rows;
-  console.log(`\n${title}\n\n${table(rows)}`);
+const BENCHMARKS: Readonly<Record<Part, Benchmark>> = {
+  start: { title: 'From nothing but installed packages to the first 201', run: coldStart },
+  http: { title: 'Requests over HTTP on one process', run: requestRates },
+  charges: { title: 'A charge beside what one would write without Artifex', run: charges },
+  growth: { title: 'What is read often, in a small and in a large database', run: growth },
+};
+
+const options = parsed();
+if (options) await bench(options);
+else process.exitCode = 2;
+
+function parsed(): BenchOptions | null {
+  try {
+    return parseOptions(process.argv.slice(2));
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : 'The arguments are wrong.'}\n\n${USAGE}`);
+    return null;
+  }
 }
-console.log(`\n${JSON.stringify(results)}`);
+
+async function bench(options: BenchOptions): Promise<void> {
+  const results: Record<string, Row[]> = {};
+  for (const part of options.parts) {
+    const { title, run } = BENCHMARKS[part];
+    console.error(`${title} ...`);
+    const rows = await run(options);
+    results[title] = rows;
+    console.log(`\n${title}\n\n${table(rows)}`);
+  }
+  console.log(`\n${JSON.stringify(results)}`);
+}
