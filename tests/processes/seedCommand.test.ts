@@ -3,7 +3,8 @@ import { databaseUri, signUp, useDatabase } from '../support/database.ts';
 import { startProcess } from '../support/processes.ts';
 
 const store = useDatabase();
-const NAMES = ['user_test_free_1', 'user_test_plus_1', 'user_test_pro_1', 'user_test_trial_1'];
+const FREE = 'user_test_free_1';
+const NAMES = [FREE, 'user_test_plus_1', 'user_test_pro_1', 'user_test_trial_1'];
 
 async function seeds(args: string[], env: Record<string, string> = {}) {
   const { closed, child, output } = startProcess('bun', ['seeds/run.ts', ...args], {
@@ -43,11 +44,11 @@ describe('npm run seed', () => {
 
 describe('npm run seed:reset', () => {
   it('removes the seeds with all that was changed in them, and sows them anew', async () => {
-    await store.models.User.updateOne({ clerkUserId: NAMES[0] }, { monthlyUsage: 9 });
+    await store.models.User.updateOne({ clerkUserId: FREE }, { monthlyUsage: 9 });
     const { status, output } = await seeds(['reset']);
     expect(status).toBe(0);
     expect(output).toEqual([expect.stringMatching(/^Removed 4 users/), expect.stringMatching(/^Seeded 4 users/)]);
-    expect(await store.models.User.findOne({ clerkUserId: NAMES[0] })).toMatchObject({ monthlyUsage: 5 });
+    expect(await store.models.User.findOne({ clerkUserId: FREE })).toMatchObject({ monthlyUsage: 5 });
   });
 });
 

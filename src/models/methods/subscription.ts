@@ -24,8 +24,7 @@ export interface SubscriptionMethods {
   /** True only for a higher tier. */
   canUpgrade(newTier: SubscriptionTier): boolean;
   /**
-   * Takes effect at once, also for the user. It changes what is stored here and sells nothing: `DatabaseUtils.upgradeUserSubscription`
-   * asks Stripe.
+   * Takes effect at once, also for the user. It changes what is stored here, and Stripe is not asked.
    *
    * @throws {ArtifexError} `conflict` unless it is a higher tier and the subscription has not ended
    */
