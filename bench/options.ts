@@ -25,7 +25,7 @@ export const USAGE = `Usage: npm run bench -- [PART ...] [--rounds N] [--seconds
   data      charges and growth
 
   --rounds N        turns of each contender in charges (3)
-  --seconds S       length of a turn, such as 0.7 (0.7)
+  --seconds S       length of a turn, such as 0.5 (0.4)
   --generations N   the larger database of growth (100000)`;
 
 /** @throws {Error} that names what is wrong */
@@ -35,7 +35,7 @@ export function parseOptions(args: string[]): BenchOptions {
     allowPositionals: true,
     options: {
       rounds: { type: 'string', default: '3' },
-      seconds: { type: 'string', default: '0.7' },
+      seconds: { type: 'string', default: '0.4' },
       generations: { type: 'string', default: '100000' },
     },
   });

@@ -1,7 +1,7 @@
 import { createImage, type Started, start } from './process.ts';
 import { percentile, type Row, rounded } from './table.ts';
 
-const SECONDS = 3;
+const SECONDS = 2;
 /** More credits than a run can spend are not to be had; refusals (402) are answers too, at the cost of a charge. */
 const REQUESTS: Readonly<Record<string, (server: Started) => Promise<Response>>> = {
   'GET /healthz': ({ url }) => fetch(`${url}/healthz`),

@@ -8,7 +8,7 @@ import { type Load, type Turn, takeTurn } from './turn.ts';
 
 const CALLERS = [1, 32, 256];
 const USERS = [1, 1_000];
-const WARM_UP_SECONDS = 0.5;
+const WARM_UP_SECONDS = 1.5;
 const COUNTING_SECONDS = 0.2;
 
 /**
