@@ -25,7 +25,14 @@ const nothingBehind = async (): Promise<void> => {};
 
 /** All of them, over one connection, for users that {@link signUpUsers} has made. The first is what the others are held against. */
 export async function createContenders(store: BenchStore): Promise<Contender[]> {
-  return [bareDriver(store), charge(store), await rateLimiter(store), transaction(store)];
+  const everywhere = [bareDriver(store), charge(store), await rateLimiter(store)];
+  return (await hasTransactions(store)) ? [...everywhere, transaction(store)] : everywhere;
+}
+
+/** A standalone server has none: https://www.mongodb.com/docs/manual/core/transactions-production-consideration/ */
+async function hasTransactions({ connection }: BenchStore): Promise<boolean> {
+  const hello = await connection.db?.command({ hello: 1 });
+  return hello?.['setName'] !== undefined || hello?.['msg'] === 'isdbgrid';
 }
 
 /** Makes the users in the shape of each contender, once for all connections. */
