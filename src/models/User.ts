@@ -74,7 +74,7 @@ export interface User extends SoftDeletable {
   quotaAnchor: Date;
   /** The end of the period that is paid for, from which months count until there is news of the next one; null without any. */
   paidAnchor?: Date | null;
-  /** Version of the subscription's terms that this account has. */
+  /** Version of the subscriptions' terms that this account has. */
   followed?: TermsVersion;
   periodStart: Date;
   /** Counts resets, from 1. */
@@ -134,7 +134,7 @@ export function userSchema(store: Store): Schema<User, UserModelType, UserMethod
         },
       },
       paidAnchor: { type: Date },
-      followed: { type: new Schema<TermsVersion>({ created: Date, revision: Number }, { _id: false }) },
+      followed: { type: new Schema<TermsVersion>({ sum: Number, seen: String }, { _id: false }) },
       periodNumber: { type: Number, default: 1, required: true },
       grantedCredits: { type: Number, default: 0, min: 0, required: true },
       quotaAlert: { type: Number, default: 0, required: true },

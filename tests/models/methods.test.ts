@@ -242,6 +242,16 @@ describe('a subscription', () => {
     await expect(subscription.downgrade('free')).rejects.toMatchObject({ code: 'conflict' });
   });
 
+  it('that has not ended counts, also where news of a later one that has ended came first', async () => {
+    const one = await user();
+    const told = { userId: one.id, tier: 'plus' as const, currentPeriodEnd: daysOn(20) };
+    store.clock.advance(DAY);
+    await Subscription.createFromStripe({ ...told, customerId: 'cus_b', subscriptionId: 'sub_b', status: 'canceled' });
+    store.clock.advance(-DAY);
+    await Subscription.createFromStripe({ ...told, customerId: 'cus_a', subscriptionId: 'sub_a', status: 'active' });
+    expect(await readUser(store, one._id)).toMatchObject({ subscriptionTier: 'plus' });
+  });
+
   it('that is deleted grants nothing any more, until it is restored', async () => {
     const { one, subscription } = await subscribe();
     await one.updateSubscription('plus');

@@ -113,7 +113,7 @@ describe('paid months', () => {
           store.clock.set(new Date(when));
           await charge(user);
           const before = await account(user);
-          const version = { created: began, revision: period + 1 };
+          const version = { sum: period + 1, seen: String(period) };
           const news = { kind: 'terms', tier: 'pro', paidPeriod: periods[period], version } as const;
           await post(store, { _id: user }, { id: new Types.ObjectId(), ...news });
           const after = await account(user);
@@ -140,7 +140,7 @@ describe('paid months', () => {
         const user = await signUp(store);
         for (const [index, isClockFirst] of clockFirst.entries()) {
           const paidPeriod = { start: addMonths(began, index), end: addMonths(began, index + 1) };
-          const version = { created: began, revision: index + 1 };
+          const version = { sum: index + 1, seen: String(index) };
           const tell = () =>
             post(store, { _id: user }, { id: new Types.ObjectId(), kind: 'terms', tier: 'pro', paidPeriod, version });
           store.clock.set(paidPeriod.start);

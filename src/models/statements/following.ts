@@ -1,28 +1,53 @@
 import { Types } from 'mongoose';
 import type { Actor } from '../../domain/audit.ts';
 import { hasEnded, isActive } from '../../domain/subscription.ts';
-import { subscriptionsOf } from '../collections.ts';
+import { subscriptionsOf, usersOf } from '../collections.ts';
 import type { Subscription } from '../Subscription.ts';
 import type { Store } from '../store.ts';
 import { post } from './accounts.ts';
-import type { Terms } from './posting/posting.ts';
+import type { Terms, TermsVersion } from './posting/posting.ts';
 
 /**
- * Brings a user's account to what their subscription says: the one that has not ended, else the latest. It may be repeated, cut
- * off and run by many at once: the account refuses what is older than what it has followed.
+ * Brings a user's account to what their subscriptions say: the one that has not ended, else the latest. It may be repeated, cut
+ * off and run by many at once: the account refuses what is older than what it has followed. Who is refused looks again, since
+ * others may have seen only a part of what was written at the same time.
  *
  * @throws {UserNotFoundError}
  */
 export async function followSubscription(store: Store, userId: Types.ObjectId, actor: Actor): Promise<void> {
-  const all = await subscriptionsOf(store)
-    .find<Governing>({ userId }, { projection: FIELDS })
-    .sort({ createdAt: -1 })
-    .toArray();
-  const subscription = all.find((one) => !one.isDeleted && !hasEnded(one)) ?? all[0];
-  if (!subscription) return;
   const act = { action: 'tier.changed', actor } as const;
-  const terms = termsOf(subscription, store.clock.now());
-  await post(store, { _id: userId }, { id: new Types.ObjectId(), kind: 'terms', act, ...terms });
+  let floor = 0;
+  for (;;) {
+    const all = await subscriptionsOf(store)
+      .find<Governing>({ userId }, { projection: FIELDS })
+      .sort({ createdAt: -1, _id: -1 })
+      .toArray();
+    const subscription = all.find((one) => !one.isDeleted && !hasEnded(one)) ?? all[0];
+    if (!subscription) return;
+    const version = versionOf(all, floor);
+    const terms = { ...termsOf(subscription, store.clock.now()), version };
+    const outcome = await post(store, { _id: userId }, { id: new Types.ObjectId(), kind: 'terms', act, ...terms });
+    const followed = outcome.result === 'posted' ? version : await followedBy(store, userId);
+    if (followed?.seen === version.seen) return markApplied(store, all);
+    floor = (followed?.sum ?? 0) + 1;
+  }
+}
+
+/** @param floor above what the account has refused; it counts where subscriptions were removed, and their revisions with them */
+function versionOf(all: readonly Governing[], floor: number): TermsVersion {
+  const sum = all.reduce((total, { revision }) => total + revision, 0);
+  const seen = all
+    .map(({ _id, revision }) => `${_id.toHexString()}:${revision}`)
+    .sort()
+    .join();
+  return { sum: Math.max(sum, floor), seen };
+}
+
+async function followedBy(store: Store, _id: Types.ObjectId): Promise<TermsVersion | undefined> {
+  return (await usersOf(store).findOne({ _id }, { projection: { followed: 1 } }))?.followed;
+}
+
+async function markApplied(store: Store, all: readonly Governing[]): Promise<void> {
   const applied = all
     .filter(({ unapplied }) => unapplied !== undefined)
     .map(({ _id, revision }) => ({ _id, revision }));
@@ -57,7 +82,7 @@ const FIELDS = {
 type Governing = Pick<Subscription, '_id' | keyof typeof FIELDS>;
 
 function termsOf(subscription: Governing, now: Date): Terms {
-  const { createdAt: created, revision, tier, currentPeriodStart: start, currentPeriodEnd: end } = subscription;
+  const { tier, currentPeriodStart: start, currentPeriodEnd: end } = subscription;
   const grants = !subscription.isDeleted && isActive(subscription, now);
-  return { tier: grants ? tier : 'free', paidPeriod: grants ? { start, end } : null, version: { created, revision } };
+  return { tier: grants ? tier : 'free', paidPeriod: grants ? { start, end } : null };
 }

@@ -24,14 +24,18 @@ export interface Terms {
   tier: SubscriptionTier;
   /** The period that is paid for; null: months count from sign-up again; undefined: the dates stay as they are. */
   paidPeriod?: Period | null | undefined;
-  /** Of the subscription that says so. Terms that are not newer than what the account has followed are refused. */
+  /** Of the subscriptions that say so. Terms that are not newer than what the account has followed are refused. */
   version?: TermsVersion | undefined;
 }
 
-/** Orders what a user's subscriptions have said: by the subscription's creation, then by its writes. */
+/**
+ * Orders what a user's subscriptions have said together. Every write of one counts its revision up, so that whoever has seen
+ * more of them has the higher sum, whichever subscription it was.
+ */
 export interface TermsVersion {
-  created: Date;
-  revision: number;
+  sum: number;
+  /** Which subscriptions were seen, and at which revision. */
+  seen: string;
 }
 
 /**

@@ -37,14 +37,7 @@ export function followTerms(posting: Posting & { kind: 'terms' }, now: Date): Ch
 /** Terms with a version are news when no newer ones have been followed; others, when they change the tier. */
 export function areNews({ tier, version }: Terms): Expression {
   if (!version) return { $ne: ['$subscriptionTier', tier] };
-  const { created, revision } = version;
-  const sameSubscription = { $eq: ['$followed.created', created] };
-  return {
-    $or: [
-      { $gt: [created, '$followed.created'] },
-      { $and: [sameSubscription, { $gt: [revision, '$followed.revision'] }] },
-    ],
-  };
+  return { $gt: [version.sum, '$followed.sum'] };
 }
 
 /**
