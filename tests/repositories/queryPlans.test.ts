@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { idempotencyOf } from '@/domain/idempotency.ts';
 import { useKeyring } from '@/encryption/connections.ts';
 import { createKeyring } from '@/encryption/keyring.ts';
+import { followSubscription } from '@/models/statements/following.ts';
 import { payObligation } from '@/models/statements/obligations.ts';
 import { rollUp } from '@/models/statements/usage/rollUp.ts';
 import { systemStats, userStats } from '@/models/statements/usage/stats.ts';
@@ -236,6 +237,8 @@ async function documentsOf(userId: Types.ObjectId): Promise<void> {
   };
   await Promise.all([Subscription.createFromStripe(told), Subscription.createFromStripe(told)]);
   await Subscription.createFromStripe({ ...told, subscriptionId: 'sub_second' }).catch(() => {});
+  // Who has nothing new to tell looks up what was followed.
+  await followSubscription(store, newcomer, actor);
   const generation = await ImageGeneration.createGeneration({ userId, ...request });
   await generation.markAsCompleted([picture]).catch(() => {});
   await generation.markAsProcessing();
