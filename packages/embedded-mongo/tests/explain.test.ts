@@ -70,6 +70,15 @@ describe('explain (reference/command/explain): what is counted is what was done'
     expect(sorted).toMatchObject({ stages: ['LIMIT', 'FETCH', 'IXSCAN'], keys: 5, returned: 5 });
   });
 
+  test('no sparse one where an element without the field can match', async () => {
+    await things.createIndex({ 'parts.name': 1 }, { sparse: true });
+    await things.insertOne({ _id: 'bare' as never, key: 'bare', parts: [{ size: 1 }] });
+    const named = { parts: { $elemMatch: { name: null, size: 1 } } };
+    expect(await things.find(named).toArray()).toMatchObject([{ _id: 'bare' }]);
+    await things.insertOne({ _id: 'named' as never, key: 'named', parts: [{ name: 'x' }] });
+    expect(await find({ parts: { $elemMatch: { name: 'x' } } })).toMatchObject({ keys: 1, docs: 1, returned: 1 });
+  });
+
   test('by the _id', async () => {
     expect(await find({ _id: 5 as never })).toEqual({ stages: ['EXPRESS_IXSCAN'], keys: 1, docs: 1, returned: 1 });
   });

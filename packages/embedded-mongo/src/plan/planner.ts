@@ -210,8 +210,9 @@ function hasNoStrings(value: Value): boolean {
 /** Some condition on an indexed field that a document without the field cannot satisfy. */
 function requiresField(index: Index, predicates: readonly Predicate[]): boolean {
   return predicates.some(
-    ({ path, leaf, group }) =>
-      index.fields.some((field) => field.path === path) && (group !== undefined || !leaf.matches(Doc.EMPTY)),
+    ({ path, leaf }) =>
+      // Without a path of its own it is a condition of `$elemMatch` on the element itself, which is there.
+      index.fields.some((field) => field.path === path) && (leaf.path === '' || !leaf.matches(Doc.EMPTY)),
   );
 }
 
