@@ -42,7 +42,7 @@ function namesIn(sort: unknown): string[] {
 const SHAPE_KEEPING = new Set(['$match', '$sort', '$limit', '$skip', '$sample']);
 
 /**
- * The same pipeline, where its first `$match` stages may ask for encrypted fields as any filter may. The results keep
+ * The same pipeline, where its first `$match` stages may ask for encrypted fields like every filter. The results keep
  * encrypted fields under their names; whatever would compute with them is refused.
  *
  * @throws {EncryptedFieldError}
