@@ -3,7 +3,7 @@ import type { QuotaAlertLevel } from '../domain/alerts.ts';
 import type { Actor } from '../domain/audit.ts';
 import { assertCredits } from '../domain/credits.ts';
 import { usersOf } from '../models/collections.ts';
-import { type Account, post, type UserReference } from '../models/statements/accounts.ts';
+import { type Account, type Outcome, post, type UserReference } from '../models/statements/accounts.ts';
 import { rolloverStatement } from '../models/statements/posting/periods.ts';
 import type { Store } from '../models/store.ts';
 
@@ -31,10 +31,13 @@ export async function grantCredits(
   return (await post(store, user, { id: new Types.ObjectId(), kind: 'grant', credits, reason, act })).account;
 }
 
-/** Deletes the account softly. What it owes and is owed is still settled. */
-export async function deleteUser(store: Store, user: UserReference, actor: Actor): Promise<Account> {
+/**
+ * Deletes the account softly; `refused` when it is deleted already. What it owes and is owed is still settled, and what waits to be
+ * generated for it is cancelled by its settlement.
+ */
+export async function deleteUser(store: Store, user: UserReference, actor: Actor): Promise<Outcome> {
   const act = { action: 'user.deleted', actor } as const;
-  return (await post(store, user, { id: new Types.ObjectId(), kind: 'deletion', act })).account;
+  return post(store, user, { id: new Types.ObjectId(), kind: 'deletion', act });
 }
 
 /** Restores a deleted account with the quota that it had. */

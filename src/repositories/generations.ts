@@ -6,7 +6,7 @@ import { type GenerationStatus, sourcesOf } from '../domain/lifecycle.ts';
 import { generationsOf } from '../models/collections.ts';
 import { isDuplicateKey } from '../models/duplicateKey.ts';
 import type { ImageGeneration } from '../models/ImageGeneration.ts';
-import { owedRefund } from '../models/statements/moves.ts';
+import { cancelled } from '../models/statements/moves.ts';
 import { deletedGeneration } from '../models/statements/visibility.ts';
 import type { Store } from '../models/store.ts';
 
@@ -116,15 +116,12 @@ export async function cancelGeneration(
   userId: Types.ObjectId,
   id: Types.ObjectId,
 ): Promise<ImageGeneration> {
-  const cancelled = await generationsOf(store).findOneAndUpdate(
+  const ended = await generationsOf(store).findOneAndUpdate(
     { _id: id, userId, isDeleted: false, status: { $in: sourcesOf('cancelled') } },
-    [
-      { $set: { status: 'cancelled', ...owedRefund(), updatedAt: store.clock.now() } },
-      { $unset: ['availableAt', 'counted'] },
-    ],
+    cancelled(store.clock.now()),
     { returnDocument: 'after' },
   );
-  if (cancelled) return cancelled;
+  if (ended) return ended;
   const { status } = await getGeneration(store, userId, id);
   throw new ArtifexError('invalid_transition', `Only a pending generation can be cancelled; this one is ${status}.`);
 }

@@ -6,6 +6,7 @@ import { insertMissing } from '../models/duplicateKey.ts';
 import type { GenerationCharge, ImageGeneration } from '../models/ImageGeneration.ts';
 import type { LedgerEntry } from '../models/LedgerEntry.ts';
 import { closingStatement, leavesAt } from '../models/statements/closing.ts';
+import { cancelled } from '../models/statements/moves.ts';
 import type { Store } from '../models/store.ts';
 import type { OpenEntry, User } from '../models/User.ts';
 
@@ -42,6 +43,7 @@ export async function settle(store: Store, userIds: readonly Types.ObjectId[]): 
   const open = holders.flatMap(openEntriesOf);
   await recordGenerations(store, open);
   await attachCharges(store, open);
+  await cancelForDeleted(store, open);
   await recordLedger(store, open);
   await recordActs(store, open);
   await releaseObligations(store, open);
@@ -121,6 +123,27 @@ function attachment(charge: GenerationCharge, now: Date) {
       },
     },
   ];
+}
+
+/**
+ * Nobody waits any more for what a deleted account has asked for: it is cancelled and then owes its refund. A generation that is being
+ * processed runs on. What was made after a restoration is newer than the deletion and stays.
+ */
+async function cancelForDeleted(store: Store, open: Owned[]): Promise<void> {
+  const statement = cancelled(store.clock.now());
+  const updates = open.flatMap(({ userId, entry: { kind, at } }) =>
+    kind === 'deletion'
+      ? [
+          {
+            updateMany: {
+              filter: { userId, isDeleted: false, status: 'pending' as const, createdAt: { $lte: at } },
+              update: statement,
+            },
+          },
+        ]
+      : [],
+  );
+  if (updates.length > 0) await generationsOf(store).bulkWrite(updates, { ordered: false });
 }
 
 async function recordLedger(store: Store, open: Owned[]): Promise<void> {

@@ -5,7 +5,7 @@ import { isDuplicateKey } from '../models/duplicateKey.ts';
 import { accountDeleted, type UserReference } from '../models/statements/accounts.ts';
 import type { Store } from '../models/store.ts';
 import { clipped } from '../models/text.ts';
-import { MAX_NAME_LENGTH, type User } from '../models/User.ts';
+import { MAX_NAME_LENGTH, type User, type UserPreferences, type UserSettings } from '../models/User.ts';
 
 /** What is known of a person who signs in for the first time. */
 export interface Profile {
@@ -23,6 +23,43 @@ export async function getUser(store: Store, reference: UserReference): Promise<U
   if (!user) throw new UserNotFoundError();
   if (user.isDeleted) throw accountDeleted();
   return user;
+}
+
+/** What people choose for themselves. */
+export interface ProfileChanges {
+  name?: string;
+  preferences?: Partial<UserPreferences>;
+  settings?: Partial<UserSettings>;
+}
+
+/**
+ * Changes what is named and leaves the rest as it is, also where somebody else changes another field at the same time.
+ *
+ * @throws {UserNotFoundError} when there is no such user
+ * @throws {ArtifexError} `account_deleted`
+ */
+export async function changeProfile(store: Store, reference: UserReference, changes: ProfileChanges): Promise<User> {
+  const { name, preferences = {}, settings = {} } = changes;
+  const named = {
+    ...(name !== undefined && { name }),
+    ...fieldsUnder('preferences', preferences),
+    ...fieldsUnder('settings', settings),
+  };
+  if (Object.keys(named).length === 0) return getUser(store, reference);
+  for (;;) {
+    const changed = await usersOf(store).findOneAndUpdate(
+      { ...reference, isDeleted: false },
+      { $set: { ...named, updatedAt: store.clock.now() } },
+      { returnDocument: 'after', projection: { openEntries: 0 } },
+    );
+    if (changed) return changed;
+    // Says why nothing was changed, unless the account has been restored meanwhile.
+    await getUser(store, reference);
+  }
+}
+
+function fieldsUnder(path: 'preferences' | 'settings', fields: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).map(([field, value]) => [`${path}.${field}`, value]));
 }
 
 /**

@@ -63,6 +63,15 @@ export const userSchema = readable(
   },
 );
 
+/** https://tc39.es/ecma402/#sec-isstructurallyvalidlanguagetag */
+function isLanguageTag(text: string): boolean {
+  try {
+    return Intl.getCanonicalLocales(text).length === 1;
+  } catch {
+    return false;
+  }
+}
+
 /** What is left out stays as it is. */
 export const userChangesSchema = writable(
   { resource: 'User', by: 'self', id: 'UserChanges' },
@@ -72,7 +81,13 @@ export const userChangesSchema = writable(
       { resource: 'Preferences', by: 'self', id: 'PreferenceChanges' },
       {
         theme: preferences.theme.exactOptional(),
-        language: z.string().min(2).max(35).exactOptional().describe('BCP 47.'),
+        language: z
+          .string()
+          .min(2)
+          .max(35)
+          .refine(isLanguageTag, 'Invalid input: expected a language tag such as en or pt-BR')
+          .exactOptional()
+          .describe('BCP 47.'),
         defaultStyle: z.string().min(1).max(GENERATION_LIMITS.maxNameLength).exactOptional(),
         defaultAspectRatio: preferences.defaultAspectRatio.exactOptional(),
         defaultQuality: preferences.defaultQuality.exactOptional(),

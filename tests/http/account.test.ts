@@ -90,7 +90,6 @@ describe('an account that another process deletes', () => {
       () => caller.get('/v1/generations'),
       () => caller.get(`/v1/generations/${id}`),
       () => caller.get(`/v1/generations/${new Types.ObjectId()}`),
-      () => caller.get('/v1/quota/ledger'),
       () => caller.post(`/v1/generations/${id}/cancel`),
       () => caller.delete(`/v1/generations/${id}`),
     ];
@@ -100,6 +99,11 @@ describe('an account that another process deletes', () => {
     expect(await generationsOf(store).findOne({ _id: new Types.ObjectId(String(id)) })).toMatchObject({
       status: 'pending',
       isDeleted: false,
+    });
+    // Reading the ledger settles the account, and that cancels what waits.
+    expect(await problemOf(await caller.get('/v1/quota/ledger'))).toMatchObject({
+      status: 403,
+      code: 'account_deleted',
     });
   });
 

@@ -31,6 +31,17 @@ describe('round trips to the database', () => {
     expect(await commandsOf(() => caller.get('/v1/me'), 200)).toEqual(['find']);
   });
 
+  it('PATCH /v1/me: 1, also where it changes nothing', async () => {
+    expect(await commandsOf(() => caller.patch('/v1/me', { name: 'Somebody' }), 200)).toEqual(['findAndModify']);
+    expect(await commandsOf(() => caller.patch('/v1/me', {}), 200)).toEqual(['find']);
+  });
+
+  it('DELETE /v1/me: 1', async () => {
+    const leaving = await api.person();
+    await leaving.get('/v1/me');
+    expect(await commandsOf(() => leaving.delete('/v1/me'), 204)).toEqual(['findAndModify']);
+  });
+
   it('GET /v1/quota: 1', async () => {
     expect(await commandsOf(() => caller.get('/v1/quota'), 200)).toEqual(['find']);
   });

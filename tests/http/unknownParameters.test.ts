@@ -16,6 +16,8 @@ beforeAll(async () => {
 describe('a query parameter that a route does not know', () => {
   it.each([
     ['GET', '/v1/me'],
+    ['PATCH', '/v1/me'],
+    ['DELETE', '/v1/me'],
     ['GET', '/v1/quota'],
     ['POST', '/v1/quota/consume'],
     ['GET', '/v1/quota/ledger'],

@@ -27,7 +27,7 @@ import { listLedger } from '@/repositories/ledger.ts';
 import { claimGeneration, releaseLease, renewLease } from '@/repositories/queue.ts';
 import { rotateSubscriptions } from '@/repositories/rotation.ts';
 import { settle } from '@/repositories/settlement.ts';
-import { getUser, isStillUser } from '@/repositories/users.ts';
+import { changeProfile, getUser, isStillUser } from '@/repositories/users.ts';
 import { chargeGeneration } from '@/workflows/chargeGeneration.ts';
 import { performMaintenanceCleanup } from '@/workflows/cleanup.ts';
 import { consumeQuota } from '@/workflows/consumeQuota.ts';
@@ -128,6 +128,7 @@ async function everything(userId: Types.ObjectId): Promise<void> {
   await generationsOf(userId, clerkUserId);
   await documentsOf(userId);
   await isStillUser(store, userId, clerkUserId);
+  await changeProfile(store, { clerkUserId }, { name: 'Another' });
   await jobs();
   await maintenance();
   await listings(userId);

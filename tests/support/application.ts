@@ -28,6 +28,7 @@ export interface Caller {
   post(path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>;
   /** A body as it stands, which need not be JSON. */
   raw(path: string, body: string, contentType?: string): Promise<Response>;
+  patch(path: string, body: unknown): Promise<Response>;
   delete(path: string): Promise<Response>;
 }
 
@@ -70,6 +71,12 @@ export async function testApplication(store: TestStore): Promise<TestApplication
         }),
       raw: (path, body, contentType = 'application/json') =>
         request(path, { method: 'POST', headers: { ...authorization, 'Content-Type': contentType }, body }),
+      patch: (path, body) =>
+        request(path, {
+          method: 'PATCH',
+          headers: { ...authorization, 'Content-Type': 'application/json' },
+          body: JSON.stringify(body),
+        }),
       delete: (path) => request(path, { method: 'DELETE', headers: authorization }),
     };
   }

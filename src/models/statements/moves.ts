@@ -55,6 +55,11 @@ export function failed(now: Date, errorMessage: string) {
   ];
 }
 
+/** Ended before anybody worked on it. */
+export function cancelled(now: Date) {
+  return [{ $set: { status: 'cancelled', ...owedRefund(), updatedAt: now } }, { $unset: ['availableAt', 'counted'] }];
+}
+
 /** Whoever has paid is owed a refund when a generation ends without pictures. */
 export function owedRefund() {
   return { owes: { $cond: [{ $eq: [{ $type: '$charge' }, 'missing'] }, '$$REMOVE', 'refund'] } };
