@@ -7,6 +7,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { denoPermissions } from './denoPermissions.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const BIN = join(ROOT, 'node_modules', '.bin');
@@ -19,6 +20,8 @@ const TASKS = {
   start: ['bun', 'scripts/start.ts'],
   'start:bun': ['bun', 'scripts/start.ts'],
   'start:node': ['node', 'scripts/start.ts'],
+  'start:deno': ['deno', 'run', ...denoPermissions(process.env, join(BIN, 'node')), 'scripts/start.ts'],
+  'start:worker': ['node', 'scripts/startWorkerd.ts'],
   worker: ['bun', 'scripts/worker.ts'],
   // Its data is in memory; Node by itself ends a process at about 4 GB.
   db: [

@@ -4,14 +4,11 @@
  */
 
 import { seedFirst } from '../seeds/firstSeeding.ts';
-import { SEED_PEOPLE } from '../seeds/people.ts';
-import type { Env } from '../src/config/env.ts';
 import type { Log } from '../src/config/log.ts';
-import { openDevelopmentKey, signSessionToken } from '../src/identity/developmentKey.ts';
 import { endOnSignal, type Listen, processLog, runProcess, type Serving, serve } from '../src/runtimes/serve.ts';
 import { openDatabase, tellWhoseDatabase } from './database.ts';
+import { welcome } from './welcome.ts';
 
-const TOKEN_LIFETIME_SECONDS = 24 * 60 * 60;
 /** Milliseconds to wait for the database before saying that it is out of reach. */
 const PATIENCE_MS = 3_000;
 
@@ -30,9 +27,10 @@ await runProcess(async (env) => {
   console.log(await welcome(env, serving.url));
 });
 
-/** Bun runs its own server, Node its own. */
+/** Each runtime has a server of its own. */
 async function listenHere(): Promise<Listen> {
   if ('Bun' in globalThis) return (await import('../src/runtimes/listenBun.ts')).listenBun;
+  if ('Deno' in globalThis) return (await import('../src/runtimes/listenDeno.ts')).listenDeno;
   return (await import('../src/runtimes/listenNode.ts')).listenNode;
 }
 
@@ -46,29 +44,4 @@ function tellIfLate({ url, service }: Serving, log: Log): void {
 async function seedIfNew({ service }: Serving, log: Log): Promise<void> {
   const seeded = await seedFirst(service.ctx);
   if (seeded) log.info('seeded the new database', { ...seeded });
-}
-
-async function welcome(env: Env, url: string): Promise<string> {
-  const lines = ['', `Artifex serves at ${url}`, `Reference:       ${url}/docs`, ''];
-  if (env.clerk.jwtKey !== undefined) {
-    return [...lines, 'Session tokens come from Clerk: CLERK_JWT_KEY is set.', ''].join('\n');
-  }
-  const person = SEED_PEOPLE.find(({ subscriptionTier }) => subscriptionTier === 'pro');
-  if (!person) return lines.join('\n');
-  const { clerkUserId, email, name } = person;
-  const key = await openDevelopmentKey(env.dataDir);
-  const token = await signSessionToken(key, { clerkUserId, email, name, lifetimeSeconds: TOKEN_LIFETIME_SECONDS });
-  const body = JSON.stringify({ type: 'text-to-image', prompt: 'A lighthouse at sunset', style: 'watercolor' });
-  return [
-    ...lines,
-    `Session token of ${clerkUserId}, for a day:`,
-    token,
-    '',
-    'Create an image:',
-    `curl -s -X POST ${url}/v1/generations -H 'Authorization: Bearer ${token}' -H 'Content-Type: application/json' -d '${body}'`,
-    '',
-    'See it (the address of the picture is in outputImages):',
-    `curl -s '${url}/v1/generations?limit=1' -H 'Authorization: Bearer ${token}'`,
-    '',
-  ].join('\n');
 }

@@ -51,6 +51,13 @@ export interface Env {
   readonly storage: { readonly directory: string; readonly variable: 'STORAGE_URL' | 'ARTIFEX_DATA_DIR' };
   /** Days that generations are kept. */
   readonly cleanup: { readonly finishedDays: number; readonly failedDays: number; readonly deletedDays: number };
+  /** On Cloudflare Workers, which have no disk. */
+  readonly edge: {
+    /** How many objects hold connections to the database. */
+    readonly durableObjects: number;
+    /** Where pictures are read, without a slash at the end; undefined: there are none. */
+    readonly picturesUrl: string | undefined;
+  };
   /** Milliseconds from which a command to the database is logged as slow. */
   readonly slowQueryMs: number;
 }
@@ -89,6 +96,7 @@ export function structured(given: Variables): Env {
       failedDays: given.CLEANUP_FAILED_DAYS,
       deletedDays: given.CLEANUP_DELETED_DAYS,
     },
+    edge: { durableObjects: given.DURABLE_OBJECTS, picturesUrl: given.PICTURES_URL },
     slowQueryMs: given.SLOW_QUERY_MS,
   };
 }

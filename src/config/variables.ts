@@ -55,6 +55,8 @@ export const variables = z.object({
   CLEANUP_FINISHED_DAYS: wholeNumber(1, 36_500).default(365),
   CLEANUP_FAILED_DAYS: wholeNumber(1, 36_500).default(30),
   CLEANUP_DELETED_DAYS: wholeNumber(1, 36_500).default(30),
+  PICTURES_URL: httpUrl().optional(),
+  DURABLE_OBJECTS: wholeNumber(1, 1_000).default(4),
   SLOW_QUERY_MS: wholeNumber(0, 3_600_000).default(100),
 });
 

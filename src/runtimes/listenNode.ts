@@ -1,13 +1,18 @@
-import { createServer } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { getRequestListener, RequestError } from '@hono/node-server';
 import { brokenHostAnswer } from '../middleware/host.ts';
-import type { Listen } from './serve.ts';
+import type { Listen, Listening } from './serve.ts';
 
 const IDLE_CHECK_MS = 20;
 
 /** Serves on Node's HTTP server. */
 export const listenNode: Listen = async (fetch, { host, port }) => {
   const server = createServer(getRequestListener(fetch, { errorHandler: answerUnanswered }));
+  return listening(server, { host, port });
+};
+
+/** Opens the socket of a server. */
+export async function listening(server: Server, { host, port }: { host: string; port: number }): Promise<Listening> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {
@@ -26,7 +31,7 @@ export const listenNode: Listen = async (fetch, { host, port }) => {
       clearInterval(closing);
     },
   };
-};
+}
 
 /** What no route has answered: the adaptor has refused the request for its `Host`, or the application itself has failed. */
 function answerUnanswered(error: unknown): Response {

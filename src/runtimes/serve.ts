@@ -4,14 +4,13 @@ import { listenFailure } from './listenFailure.ts';
 import { createService, type Service } from './service.ts';
 
 /** A socket that answers with `fetch`. */
-export type Listen = (
-  fetch: Service['fetch'],
-  address: { host: string; port: number },
-) => Promise<{
+export type Listen = (fetch: Service['fetch'], address: { host: string; port: number }) => Promise<Listening>;
+
+export interface Listening {
   port: number;
   /** Takes no more requests, and resolves when those under way have been answered. */
   close(): Promise<void>;
-}>;
+}
 
 export interface Serving {
   /** Where it is reached, without a slash at the end. */
@@ -36,7 +35,7 @@ export async function serve(options: { env: Env; mongodbUri: string; log: Log; l
     await service.stop();
     throw listenFailure(error, env.http);
   });
-  const url = `http://${host.includes(':') ? `[${host}]` : host}:${socket.port}`;
+  const url = addressOf(host, socket.port);
   log.info('listening', { url });
   let stopped: Promise<void> | undefined;
 
@@ -54,6 +53,10 @@ export async function serve(options: { env: Env; mongodbUri: string; log: Log; l
       return stopped;
     },
   };
+}
+
+export function addressOf(host: string, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** Runs a process. A bad environment is printed, a line per variable, and ends it with a non-zero status. */

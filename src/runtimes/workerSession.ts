@@ -19,29 +19,37 @@ export interface WorkerSessionDeps {
   observability: Observability;
 }
 
-/** What one request, or one run of the schedule, has of the database. */
+/** What one request, one run of the schedule, or one object has of the database. */
 export interface WorkerSession {
   ctx: Context;
   connection: Connection;
   /** Whether the database has been reached and its unique indexes stand. */
   isPrepared: () => boolean;
-  /** Tries once to reach the database; a failure is logged and shows in `isPrepared`. */
+  /** Tries once to reach the database, unless it has been reached; a failure is logged and shows in `isPrepared`. */
   connect(): Promise<void>;
-  /** Settles what was noticed and closes the connection. After the answer. */
+  /** Milliseconds since the last command, or since the session was opened. */
+  idleMs(): number;
+  /** Settles what was noticed and closes the connection. After the last answer. */
   end(): Promise<void>;
 }
 
 /** One request sends its commands one after the other. */
-const POOL_SIZE = 1;
+const SINGLE = { poolSize: 1 };
+
+/** Asked now and then instead of told at once: one connection to each member of a replica set less. */
+const WATCH = { serverMonitoringMode: 'poll' } as const;
 
 /** Has this isolate seen the indexes stand? The one thing that outlives a request: it holds no connection. */
 let areIndexesBuilt = false;
 
 /**
- * Workers refuse the use of a socket in any other request than the one that opened it, hence a connection for each.
- * https://developers.cloudflare.com/workers/runtime-apis/tcp-sockets/
+ * Workers refuse the use of a socket in any other request than the one that opened it, hence a connection for each
+ * (https://developers.cloudflare.com/workers/runtime-apis/tcp-sockets/), unless an object holds it.
  */
-export function openWorkerSession({ env, mongodbUri, log, observability }: WorkerSessionDeps): WorkerSession {
+export function openWorkerSession(
+  { env, mongodbUri, log, observability }: WorkerSessionDeps,
+  { poolSize }: { poolSize: number } = SINGLE,
+): WorkerSession {
   const clock = systemClock(env.clockOffsetSeconds);
   const connection = mongoose.createConnection();
   useKeyring(connection, createKeyring(env.fieldEncryptionKeys));
@@ -49,6 +57,24 @@ export function openWorkerSession({ env, mongodbUri, log, observability }: Worke
   const settler = createSettler((userIds) => settle(store, userIds), log, observability.jobs);
   observability.watchConnection(connection);
   let isPrepared = false;
+  let connecting: Promise<void> | undefined;
+  let usedAt = performance.now();
+
+  async function tryToConnect(): Promise<void> {
+    try {
+      const options = { ...connectionOptions(mongodbUri), maxPoolSize: poolSize, monitorCommands: true, ...WATCH };
+      await connection.openUri(mongodbUri, options);
+      connection.getClient().on('commandStarted', () => {
+        usedAt = performance.now();
+      });
+      await buildIndexesOnce(connection);
+      isPrepared = true;
+    } catch (error) {
+      log.warn('the database is out of reach', errorFields(error));
+    } finally {
+      connecting = undefined;
+    }
+  }
 
   return {
     // Nobody in a Worker waits for generations: they are drawn by processes elsewhere.
@@ -56,15 +82,12 @@ export function openWorkerSession({ env, mongodbUri, log, observability }: Worke
     connection,
     isPrepared: () => isPrepared,
     async connect() {
-      try {
-        const options = { ...connectionOptions(mongodbUri), maxPoolSize: POOL_SIZE, monitorCommands: true };
-        await connection.openUri(mongodbUri, options);
-        await buildIndexesOnce(connection);
-        isPrepared = true;
-      } catch (error) {
-        log.warn('the database is out of reach', errorFields(error));
-      }
+      if (isPrepared) return;
+      // Requests that come together wait for one attempt.
+      connecting ??= tryToConnect();
+      await connecting;
     },
+    idleMs: () => performance.now() - usedAt,
     async end() {
       await settler.drained();
       // `close()` would leave the connection in Mongoose's own list, which grows with every request.

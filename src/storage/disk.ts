@@ -1,25 +1,10 @@
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { contentTypeOf, newName } from './names.ts';
 import type { PictureStorage } from './port.ts';
 
-const ENDINGS = new Map([
-  ['image/png', 'png'],
-  ['image/jpeg', 'jpg'],
-  ['image/webp', 'webp'],
-]);
-const CONTENT_TYPES = new Map([...ENDINGS].map(([contentType, ending]) => [ending, contentType]));
-
-/** 18 random bytes (144 bits) in base64url, a dot, the ending: the only strings that ever become a path. */
-const NAME = /^[\w-]{24}\.(png|jpg|webp)$/;
-const NAME_BYTES = 18;
 /** Leading characters that name the subfolder: 4096 of them share what would else be one endless folder. */
 const SHARD_LENGTH = 2;
-
-function newName(ending: string): string {
-  const random = crypto.getRandomValues(new Uint8Array(NAME_BYTES));
-  const base64 = btoa(String.fromCharCode(...random));
-  return `${base64.replaceAll('+', '-').replaceAll('/', '_')}.${ending}`;
-}
 
 function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
@@ -72,9 +57,7 @@ export function diskStorage(directory: string): PictureStorage {
   }
   return {
     async put(bytes, contentType) {
-      const ending = ENDINGS.get(contentType);
-      if (ending === undefined) throw new TypeError(`Pictures of type ${contentType} cannot be stored.`);
-      const name = newName(ending);
+      const name = newName(contentType);
       const path = pathOf(name);
       const unfinished = `${path}.part`;
       await makeFolder(dirname(path));
@@ -90,8 +73,8 @@ export function diskStorage(directory: string): PictureStorage {
     },
 
     async get(name) {
-      const contentType = CONTENT_TYPES.get(NAME.exec(name)?.[1] ?? '');
-      if (contentType === undefined) return null;
+      const contentType = contentTypeOf(name);
+      if (contentType === null) return null;
       try {
         return { bytes: await readFile(pathOf(name)), contentType };
       } catch (error) {
@@ -101,7 +84,7 @@ export function diskStorage(directory: string): PictureStorage {
     },
 
     async remove(name) {
-      if (NAME.test(name)) await rm(pathOf(name), { force: true });
+      if (contentTypeOf(name) !== null) await rm(pathOf(name), { force: true });
     },
   };
 }

@@ -66,6 +66,7 @@ describe('an empty environment', () => {
       images: { provider: 'procedural' },
       storage: { directory: '.data/images', variable: 'ARTIFEX_DATA_DIR' },
       cleanup: { finishedDays: 365, failedDays: 30, deletedDays: 30 },
+      edge: { durableObjects: 4, picturesUrl: undefined },
       slowQueryMs: 100,
     });
   });

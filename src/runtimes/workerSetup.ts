@@ -1,0 +1,108 @@
+import { Hono } from 'hono';
+import { createApp } from '../app.ts';
+import { getConnectionInfo } from '../config/database.ts';
+import { EnvironmentError, readEnv } from '../config/env.ts';
+import { createLog } from '../config/log.ts';
+import { ArtifexError } from '../domain/errors.ts';
+import { createIdentities, type Identities } from '../identity/identities.ts';
+import { clerkProfiles, noProfiles, type ProfileSource } from '../identity/profiles.ts';
+import { clerkTrust, type SessionTrust } from '../identity/sessionTrust.ts';
+import type { EdgeEnv } from '../middleware/context.ts';
+import { problemHandler } from '../middleware/problem.ts';
+import { requestId } from '../middleware/requestId.ts';
+import { createObservability } from '../observability/observability.ts';
+import type { PictureStorage } from '../storage/port.ts';
+import { webStorage } from '../storage/web.ts';
+import { tellOfClearData } from './clearData.ts';
+import type { WorkerSession, WorkerSessionDeps } from './workerSession.ts';
+
+/** Variables and secrets of the deployment, and what it is bound to; a variable is text. */
+export type Bindings = Readonly<Record<string, unknown>>;
+
+/** What the environment gives, read once: it never changes while an isolate lives. */
+export interface WorkerSetup extends WorkerSessionDeps {
+  sessions: SessionTrust;
+  profiles: ProfileSource;
+  identities: Identities;
+  storage: PictureStorage;
+}
+
+/** Nothing in a Worker makes pictures, and it has no disk. */
+const noStorage: PictureStorage = {
+  async put() {
+    throw new Error('A Worker has no disk to keep a picture on.');
+  },
+  async get() {
+    return null;
+  },
+  async remove() {},
+};
+
+let setup: WorkerSetup | undefined;
+
+export function setupOrProblem(bindings: Bindings): WorkerSetup | EnvironmentError {
+  try {
+    setup ??= setUp(bindings);
+    return setup;
+  } catch (error) {
+    if (error instanceof EnvironmentError) return error;
+    throw error;
+  }
+}
+
+/** @throws {EnvironmentError} also for what another runtime can do without: an embedded database, a key on a disk */
+function setUp(bindings: Bindings): WorkerSetup {
+  const env = readEnv(Object.fromEntries(Object.entries(bindings).map(([name, value]) => [name, textOf(value)])));
+  const { mongodbUri } = env;
+  const sessions = clerkTrust(env.clerk);
+  if (mongodbUri === undefined) {
+    throw new EnvironmentError('MONGODB_URI is missing: a Worker needs the address of a MongoDB server');
+  }
+  if (sessions === null) {
+    throw new EnvironmentError('CLERK_JWT_KEY is missing: a Worker has no disk to keep a development key on');
+  }
+  const log = createLog({ level: env.logLevel, write: (line) => console.log(line) });
+  const profiles = env.clerk.secretKey === undefined ? noProfiles : clerkProfiles(env.clerk.secretKey, log);
+  tellOfClearData(env, log);
+  const observability = createObservability({ log, slowQueryMs: env.slowQueryMs });
+  const identities = createIdentities((isHit) => observability.cacheLookedUp('identities', isHit));
+  const { picturesUrl } = env.edge;
+  const storage = picturesUrl === undefined ? noStorage : webStorage(picturesUrl);
+  return { env, log, mongodbUri, sessions, profiles, identities, storage, observability };
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** The application over a session's database. */
+export function appOf(
+  { log, sessions, profiles, identities, storage, observability }: WorkerSetup,
+  { ctx, connection, isPrepared }: WorkerSession,
+) {
+  return createApp({
+    log,
+    ctx,
+    storage,
+    sessions,
+    identities,
+    profiles,
+    requestAnswered: observability.requestAnswered,
+    metrics: observability.exposition,
+    isPrepared,
+    health: () => ({ ...getConnectionInfo(connection), isConnected: isPrepared() }),
+  });
+}
+
+/** A process would end; a Worker cannot, so it says in its log what is wrong, and answers nothing else. */
+export function refuse(request: Request, problem: EnvironmentError): Response | Promise<Response> {
+  const log = createLog({ level: 'info', write: (line) => console.error(line) });
+  log.error(problem.message);
+  return new Hono<EdgeEnv>()
+    .onError(problemHandler(log))
+    .use(requestId())
+    .all('*', () => {
+      throw new ArtifexError('unavailable', 'This deployment is not configured; its log names what is missing.');
+    })
+    .fetch(request);
+}
