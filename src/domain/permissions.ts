@@ -124,6 +124,7 @@ const MODELS = {
     availableAt: internal,
     lease: internal,
     attempts: internal,
+    moves: internal,
     owes: internal,
     counted: internal,
     openActs: internal,

@@ -12,6 +12,7 @@ import {
   needsSourceImage,
 } from '../domain/generation.ts';
 import { FINAL_STATUSES, GENERATION_STATUSES, type GenerationStatus } from '../domain/lifecycle.ts';
+import type { Move } from '../domain/moves.ts';
 import {
   type GenerationMethods,
   type GenerationStatics,
@@ -95,6 +96,8 @@ export interface ImageGeneration extends SoftDeletable {
   availableAt?: Date;
   lease?: Lease;
   attempts: number;
+  /** The latest ones, oldest first; absent before the first one. */
+  moves?: Move[];
   owes?: Obligation;
   /** Absent until a rollup has seen the generation as it is now. */
   counted?: Counted;
@@ -148,6 +151,15 @@ const chargeSchema = new Schema<GenerationCharge>(
 
 const countedSchema = new Schema<Counted>(
   { run: { type: Schema.Types.ObjectId, required: true }, done: { type: Boolean } },
+  { _id: false },
+);
+
+const moveSchema = new Schema<Move>(
+  {
+    number: { type: Number, required: true, min: 1 },
+    status: { type: String, enum: GENERATION_STATUSES, required: true },
+    startedAt: { type: Date },
+  },
   { _id: false },
 );
 
@@ -205,6 +217,7 @@ export function imageGenerationSchema(
       availableAt: { type: Date },
       lease: { type: leaseSchema },
       attempts: { type: Number, default: 0, min: 0, required: true },
+      moves: { type: [moveSchema], default: undefined },
       owes: { type: String, enum: OBLIGATIONS },
       counted: { type: countedSchema },
       openActs: { type: Schema.Types.Mixed },

@@ -2,7 +2,7 @@ import type { Types } from 'mongoose';
 import { auditOf, generationsOf, ledgerOf, usersOf } from '../models/collections.ts';
 import type { ImageGeneration } from '../models/ImageGeneration.ts';
 import type { UserReference } from '../models/statements/accounts.ts';
-import { owedRefund } from '../models/statements/moves.ts';
+import { movedTo, owedRefund } from '../models/statements/moves.ts';
 import type { Store } from '../models/store.ts';
 import type { User } from '../models/User.ts';
 import { everyGenerationOf } from './generations.ts';
@@ -34,6 +34,13 @@ export function tellingGenerations(store: Store, userId: Types.ObjectId, limit: 
 export async function eraseGenerations(store: Store, read: readonly ImageGeneration[]): Promise<ImageGeneration[]> {
   const now = store.clock.now();
   const underWay = { $in: ['$status', ['pending', 'processing']] };
+  const status = {
+    $switch: {
+      // biome-ignore lint/suspicious/noThenProperty: the word that $switch takes
+      branches: [{ case: { $eq: ['$status', 'pending'] }, then: 'cancelled' }],
+      default: { $cond: [{ $eq: ['$status', 'processing'] }, 'failed', '$status'] },
+    },
+  };
   await generationsOf(store).updateMany({ $or: read.map(({ _id, updatedAt }) => ({ _id, updatedAt })) }, [
     {
       $set: {
@@ -43,13 +50,8 @@ export async function eraseGenerations(store: Store, read: readonly ImageGenerat
         isDeleted: true,
         deletedAt: { $ifNull: ['$deletedAt', now] },
         updatedAt: now,
-        status: {
-          $switch: {
-            // biome-ignore lint/suspicious/noThenProperty: the word that $switch takes
-            branches: [{ case: { $eq: ['$status', 'pending'] }, then: 'cancelled' }],
-            default: { $cond: [{ $eq: ['$status', 'processing'] }, 'failed', '$status'] },
-          },
-        },
+        status,
+        ...movedTo(status),
         failedAt: { $cond: [{ $eq: ['$status', 'processing'] }, now, '$failedAt'] },
         owes: { $cond: [underWay, owedRefund().owes, '$owes'] },
       },

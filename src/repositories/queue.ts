@@ -4,7 +4,7 @@ import { GENERATION_LIMITS, type ImageGenerationType } from '../domain/generatio
 import { CLOCK_TOLERANCE_MS } from '../domain/ledger.ts';
 import { generationsOf } from '../models/collections.ts';
 import { type ImageGeneration, OBLIGATIONS, type OutputImage } from '../models/ImageGeneration.ts';
-import { begun, completed, failed, owedRefund } from '../models/statements/moves.ts';
+import { begun, completed, failed, movedTo, owedRefund } from '../models/statements/moves.ts';
 import type { Store } from '../models/store.ts';
 import { generationNotFound } from './generations.ts';
 
@@ -123,7 +123,15 @@ export async function failAttempt(
 export async function releaseLease(store: Store, id: Types.ObjectId, token: string): Promise<void> {
   const now = store.clock.now();
   const released = await generationsOf(store).findOneAndUpdate(underLease(store, id, token), [
-    { $set: { status: 'pending', availableAt: now, updatedAt: now, attempts: { $subtract: ['$attempts', 1] } } },
+    {
+      $set: {
+        status: 'pending',
+        availableAt: now,
+        updatedAt: now,
+        attempts: { $subtract: ['$attempts', 1] },
+        ...movedTo('pending', '$$REMOVE'),
+      },
+    },
     { $unset: ['lease', 'startedAt', 'counted'] },
   ]);
   await leased(store, id, released);
@@ -171,10 +179,12 @@ export function owingGenerations(
 
 function attemptEnded(now: Date, errorMessage: string) {
   const exhausted = { $gte: ['$attempts', GENERATION_LIMITS.maxAttempts] };
+  const status = { $cond: [exhausted, 'failed', 'pending'] };
   return [
     {
       $set: {
-        status: { $cond: [exhausted, 'failed', 'pending'] },
+        status,
+        ...movedTo(status),
         errorMessage: { $cond: [exhausted, { $literal: errorMessage }, '$errorMessage'] },
         failedAt: { $cond: [exhausted, now, '$failedAt'] },
         availableAt: { $cond: [exhausted, '$$REMOVE', now] },

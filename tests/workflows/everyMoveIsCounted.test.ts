@@ -1,5 +1,6 @@
 import type { Types } from 'mongoose';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { REMEMBERED_MOVES } from '@/domain/moves.ts';
 import { rollUp } from '@/models/statements/usage/rollUp.ts';
 import { userStats } from '@/models/statements/usage/stats.ts';
 import { userAnalytics } from '@/repositories/analytics.ts';
@@ -113,4 +114,46 @@ describe('the rollups learn of every move of a generation:', () => {
       expect(await userStats(store, userId)).toEqual(naiveSummary(after));
     });
   }
+});
+
+describe('the generation itself numbers and remembers every move:', () => {
+  // Nothing moves there: what was cancelled stays so.
+  const { restore: _, ...moves } = MOVES;
+
+  for (const [name, [start, move]] of Object.entries(moves)) {
+    it(name, async () => {
+      const { id, token } = await start();
+      const before = await read(id);
+      await move(id, token);
+      const after = await read(id);
+      expect(after.status).not.toBe(before.status);
+      const latest = {
+        number: before.toObject().moves?.length ?? 0,
+        status: after.status,
+        ...(after.startedAt && { startedAt: after.startedAt }),
+      };
+      latest.number += 1;
+      expect(after.toObject().moves).toEqual([...(before.toObject().moves ?? []), latest]);
+    });
+  }
+
+  it('but not a write that moves nothing: deleting what has ended, restoring it', async () => {
+    const { id } = await waiting();
+    await cancel(ctx, userId, id);
+    const { moves: before } = (await read(id)).toObject();
+    await remove(ctx, userId, id, ACTOR);
+    await (await read(id)).restore();
+    expect(before).toMatchObject([{ number: 1, status: 'cancelled' }]);
+    expect((await read(id)).toObject().moves).toEqual(before);
+  });
+
+  it('and the latest of very many, by their numbers', async () => {
+    const id = await create();
+    for (let round = 0; round < REMEMBERED_MOVES; round += 1) {
+      const { token } = await claim();
+      await releaseLease(store, id, token);
+    }
+    const numbers = (await read(id)).toObject().moves?.map(({ number }) => number);
+    expect(numbers).toEqual(Array.from({ length: REMEMBERED_MOVES }, (_, index) => REMEMBERED_MOVES + 1 + index));
+  });
 });

@@ -90,6 +90,7 @@ export function generationMethods(store: Store): GenerationMethods & ThisType<Ge
 const CHANGING = [
   'status',
   'attempts',
+  'moves',
   'availableAt',
   'lease',
   'startedAt',

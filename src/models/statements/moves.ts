@@ -1,3 +1,5 @@
+import type { GenerationStatus } from '../../domain/lifecycle.ts';
+import { REMEMBERED_MOVES } from '../../domain/moves.ts';
 import type { Lease, OutputImage } from '../ImageGeneration.ts';
 
 /**
@@ -7,11 +9,19 @@ import type { Lease, OutputImage } from '../ImageGeneration.ts';
 
 /** Claimed by a worker under a lease, or begun by code that needs none. */
 export function begun(now: Date, lease?: Lease) {
-  return {
-    $set: { status: 'processing' as const, startedAt: now, updatedAt: now, ...(lease && { lease }) },
-    $inc: { attempts: 1 },
-    $unset: { availableAt: 1 as const, counted: 1 as const },
-  };
+  return [
+    {
+      $set: {
+        status: 'processing',
+        startedAt: now,
+        updatedAt: now,
+        attempts: { $add: [{ $ifNull: ['$attempts', 0] }, 1] },
+        ...(lease && { lease: { $literal: lease } }),
+        ...movedTo('processing', now),
+      },
+    },
+    { $unset: ['availableAt', 'counted'] },
+  ];
 }
 
 /**
@@ -33,6 +43,7 @@ export function completed(
         completedAt: now,
         updatedAt: now,
         owes: 'delivery',
+        ...movedTo('completed'),
       },
     },
     { $unset: ['lease', 'counted'] },
@@ -49,6 +60,7 @@ export function failed(now: Date, errorMessage: string) {
         failedAt: now,
         updatedAt: now,
         ...owedRefund(),
+        ...movedTo('failed'),
       },
     },
     { $unset: ['lease', 'availableAt', 'counted'] },
@@ -57,10 +69,25 @@ export function failed(now: Date, errorMessage: string) {
 
 /** Ended before anybody worked on it. */
 export function cancelled(now: Date) {
-  return [{ $set: { status: 'cancelled', ...owedRefund(), updatedAt: now } }, { $unset: ['availableAt', 'counted'] }];
+  return [
+    { $set: { status: 'cancelled', ...movedTo('cancelled'), ...owedRefund(), updatedAt: now } },
+    { $unset: ['availableAt', 'counted'] },
+  ];
 }
 
 /** Whoever has paid is owed a refund when a generation ends without pictures. */
 export function owedRefund() {
   return { owes: { $cond: [{ $eq: [{ $type: '$charge' }, 'missing'] }, '$$REMOVE', 'refund'] } };
+}
+
+/**
+ * Counts the move up and remembers it, in the write that makes it. Where that write leaves the status as it is, nothing has moved.
+ *
+ * @param status the new one, or the expression that it is
+ * @param startedAt when the attempt began, as the move leaves it
+ */
+export function movedTo(status: GenerationStatus | object, startedAt: Date | '$startedAt' | '$$REMOVE' = '$startedAt') {
+  const number = { $add: [{ $ifNull: [{ $max: '$moves.number' }, 0] }, 1] };
+  const moves = { $concatArrays: [{ $ifNull: ['$moves', []] }, [{ number, status, startedAt }]] };
+  return { moves: { $cond: [{ $eq: [status, '$status'] }, '$moves', { $slice: [moves, -REMEMBERED_MOVES] }] } };
 }

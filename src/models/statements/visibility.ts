@@ -1,6 +1,6 @@
 import type { Act } from '../../domain/audit.ts';
 import { withAct } from './acts.ts';
-import { owedRefund } from './moves.ts';
+import { movedTo, owedRefund } from './moves.ts';
 
 /** Deletes a document softly, and says so in the audit trail. */
 export function deleted(act: Act, now: Date) {
@@ -14,10 +14,12 @@ export function restored(act: Act, now: Date) {
 /** A pending generation is cancelled by the same write, and then owes its refund. */
 export function deletedGeneration(act: Act, now: Date) {
   const pending = { $eq: ['$status', 'pending'] };
+  const status = { $cond: [pending, 'cancelled', '$status'] };
   return [
     {
       $set: {
-        status: { $cond: [pending, 'cancelled', '$status'] },
+        status,
+        ...movedTo(status),
         owes: { $cond: [pending, owedRefund().owes, '$owes'] },
       },
     },
