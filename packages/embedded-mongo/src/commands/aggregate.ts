@@ -13,6 +13,7 @@ import { cursorReply, hintOf } from './find.ts';
 import { commandScope, type OpenQuery, openQuery, type QuerySpec } from './query.ts';
 import { ownSource } from './sources.ts';
 import { resolveView } from './views.ts';
+import { wantedByPipeline } from './wanted-fields.ts';
 
 /** What the leading `$match`, `$sort` and `$limit` ask for can be had from the collection with its indexes. */
 function pushDown(
@@ -44,10 +45,9 @@ function pushDown(
   }
   if (filters.length === 1) filter = filters[0] as Doc;
   else if (filters.length > 1) filter = new Doc(['$and'], [filters]);
-  return {
-    spec: { matcher: new Matcher(filter, { scope }), sort, skip: 0, limit, hint, allowDiskUse },
-    rest: pipeline.slice(at),
-  };
+  const rest = pipeline.slice(at);
+  const matcher = new Matcher(filter, { scope });
+  return { spec: { matcher, sort, skip: 0, limit, hint, allowDiskUse, wanted: wantedByPipeline(rest) }, rest };
 }
 
 export interface OpenPipeline {

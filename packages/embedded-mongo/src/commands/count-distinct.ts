@@ -9,6 +9,7 @@ import { type CommandContext, docField, namespaceOf, numberField, ok, type Runni
 import { hintOf } from './find.ts';
 import { commandScope, type OpenQuery, openQuery, type QuerySpec } from './query.ts';
 import { findStages, isView } from './views.ts';
+import { NO_FIELDS } from './wanted-fields.ts';
 
 export function countSpec(command: Doc, collection: Collection | undefined): QuerySpec {
   const scope = commandScope(command, collection);
@@ -19,7 +20,12 @@ export function countSpec(command: Doc, collection: Collection | undefined): Que
     skip: numberField(command, 'skip') ?? 0,
     limit: Math.abs(numberField(command, 'limit') ?? 0),
     hint: hintOf(command),
+    wanted: NO_FIELDS,
   };
+}
+
+export function distinctSpec(command: Doc, collection: Collection | undefined, key: string): QuerySpec {
+  return { ...countSpec(command, collection), skip: 0, limit: 0, wanted: new Set([key]) };
 }
 
 /** Of a view its documents, of a collection the query. */
@@ -61,7 +67,7 @@ export function* distinct(context: CommandContext): Running {
   if (key === '') throw new MongoError(5, 'the distinct key must not be empty');
   const parts = splitPath(key);
   const collection = context.engine.store.get(namespaceOf(context));
-  const spec = { ...countSpec(command, collection), skip: 0, limit: 0 };
+  const spec = distinctSpec(command, collection, key);
   const { stream } = openOn(context, collection, spec);
   const values = new Map<string, Value>();
   const note = (value: Value): void => {

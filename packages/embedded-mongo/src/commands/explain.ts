@@ -1,14 +1,16 @@
 import { Doc, type Value } from '../bson/values.ts';
 import { ErrorCode, MongoError } from '../errors.ts';
 import { isWildcardPath } from '../indexes/kinds.ts';
+import { isCountOfOneRange } from '../plan/covering.ts';
 import type { IndexPlan, Plan } from '../plan/planner.ts';
+import { conjuncts } from '../plan/predicates.ts';
 import { parseSort } from '../plan/sort.ts';
 import { PAUSE } from '../plan/stream.ts';
 import { Matcher } from '../query/match.ts';
 import type { Collection } from '../storage/collection.ts';
 import { endsInWrite, openPipeline } from './aggregate.ts';
 import { type CommandContext, docField, listField, namespaceOf, ok, type Running } from './context.ts';
-import { countSpec, openOn } from './count-distinct.ts';
+import { countSpec, distinctSpec, openOn } from './count-distinct.ts';
 import { hintOf, openFind, parseFind } from './find.ts';
 import { commandScope, type OpenQuery, openQuery, type QuerySpec } from './query.ts';
 
@@ -94,7 +96,9 @@ function open(context: CommandContext, namespace: string): Explained {
     case 'count':
     case 'distinct': {
       const spec =
-        name === 'count' ? countSpec(command, collection) : { ...countSpec(command, collection), skip: 0, limit: 0 };
+        name === 'count'
+          ? countSpec(command, collection)
+          : distinctSpec(command, collection, String(command.get('key')));
       return {
         query: openOn(context, collection, spec),
         spec,
@@ -158,7 +162,8 @@ function stageTree({ query, spec, projected, around }: Explained, returned: numb
   if (!query.plan.sorted) wrap('SORT', { sortPattern: sortPattern(spec) });
   if (spec.skip > 0) wrap('SKIP', { skipAmount: spec.skip });
   if (spec.limit > 0) wrap('LIMIT', { limitAmount: spec.limit });
-  if (projected) wrap('PROJECTION_DEFAULT');
+  const isCovered = query.plan.kind === 'index' && query.plan.covers === true;
+  if (projected || (isCovered && around === undefined)) wrap(isCovered ? 'PROJECTION_COVERED' : 'PROJECTION_DEFAULT');
   if (around !== undefined) wrap(around);
   return stage;
 }
@@ -215,6 +220,10 @@ function accessStage(plan: Plan, spec: QuerySpec, query: OpenQuery, returned: nu
       direction: plan.backward ? 'backward' : 'forward',
     });
   }
+  if (plan.kind === 'index' && plan.covers === true) {
+    const isCounted = spec.wanted?.size === 0 && isCountOfOneRange(plan, conjuncts(spec.matcher.root));
+    return indexStage(plan, counts({ nReturned: returned ?? 0, keysExamined }), isCounted ? 'COUNT_SCAN' : 'IXSCAN');
+  }
   const input =
     plan.kind === 'index'
       ? { inputStage: indexStage(plan, counts({ keysExamined })) }
@@ -222,9 +231,9 @@ function accessStage(plan: Plan, spec: QuerySpec, query: OpenQuery, returned: nu
   return Doc.of({ stage: 'FETCH', filter, ...counts({ nReturned: returned ?? 0, docsExamined }), ...input });
 }
 
-function indexStage({ index, backward, wildcard }: IndexPlan, counts: Record<string, Value>): Doc {
+function indexStage({ index, backward, wildcard }: IndexPlan, counts: Record<string, Value>, stage = 'IXSCAN'): Doc {
   return Doc.of({
-    stage: 'IXSCAN',
+    stage,
     ...counts,
     keyPattern: wildcard?.path === undefined ? index.spec.key : expanded(index.spec.key, wildcard.path),
     indexName: index.spec.name,

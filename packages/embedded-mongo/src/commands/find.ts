@@ -12,6 +12,7 @@ import { compileFindProjection } from './find-projection.ts';
 import { commandScope, type OpenQuery, openQuery, type QuerySpec } from './query.ts';
 import { tail, tailing } from './tail.ts';
 import { findStages, isView } from './views.ts';
+import { wantedByProjection } from './wanted-fields.ts';
 
 export interface FindRequest {
   readonly namespace: string;
@@ -51,6 +52,7 @@ export function parseFind(context: CommandContext, command = context.command): F
       hint: hintOf(command),
       allowDiskUse: command.get('allowDiskUse') !== false,
       between: betweenOf(command),
+      wanted: projection === undefined || projection.size === 0 ? undefined : wantedByProjection(projection),
       note: display === undefined ? undefined : (doc, scan) => display.note(doc, scan),
     },
     display,

@@ -12,6 +12,7 @@ import { LimitStream, ListStream, MapStream, MatchingScan, SkipStream, Slice, ty
 import type { Matcher } from '../query/match.ts';
 import type { Collection } from '../storage/collection.ts';
 import { isView } from './views.ts';
+import type { Fields } from './wanted-fields.ts';
 
 export interface QuerySpec {
   readonly matcher: Matcher;
@@ -23,6 +24,8 @@ export interface QuerySpec {
   /** Whether sorts without an index may keep more than the limit: the default since MongoDB 6.0. */
   readonly allowDiskUse?: boolean;
   readonly between?: Between | undefined;
+  /** The fields that become of the matching documents, where not the documents themselves are wanted. */
+  readonly wanted?: Fields | undefined;
   /** Told of each document that matches, and where it was found. */
   readonly note?: ((doc: Doc, scan: Scan) => void) | undefined;
 }
@@ -43,7 +46,7 @@ export function openQuery(collection: Collection | undefined, spec: QuerySpec): 
     return { plan, counters, stream: new ListStream([]) };
   }
   const { ordering } = spec.matcher;
-  const plan = choosePlan(collection, spec.matcher, spec.sort, spec.hint, spec.between);
+  const plan = choosePlan(collection, spec.matcher, spec.sort, spec.hint, spec.between, neededFields(spec));
   const scan = new Scan(collection, plan, counters);
   let stream: Stream = new MatchingScan(scan, spec.matcher, new Slice());
   const { note } = spec;
@@ -60,6 +63,12 @@ export function openQuery(collection: Collection | undefined, spec: QuerySpec): 
   if (spec.skip > 0) stream = new SkipStream(stream, spec.skip);
   if (spec.limit > 0) stream = new LimitStream(stream, spec.limit);
   return { plan, idIndex: collection.idIndex, counters, stream };
+}
+
+/** All fields that matching, sorting and what follows look at; `undefined`: whole documents. */
+function neededFields({ matcher, sort, wanted, note }: QuerySpec): Fields | undefined {
+  const filtered = wanted === undefined || note !== undefined ? undefined : matcher.roots();
+  return filtered && new Set([...(wanted ?? []), ...filtered, ...sort.map(({ path }) => path)]);
 }
 
 /** The variables of `let`, and the collation: that of the statement, else that of the command, else the collection's. */

@@ -35,6 +35,8 @@ export class Index {
   spec: IndexSpec;
   /** Per field, the depths of its path at which some document has had an array. Never taken back, as in MongoDB. */
   readonly arrays: number[];
+  /** Per field, whether some document has had a value that its key does not tell. Never taken back either. */
+  readonly unreadable: boolean[];
   readonly partial: Matcher | undefined;
   /** The collation of its keys: only queries with the same one find strings here. */
   readonly ordering: Ordering;
@@ -56,6 +58,7 @@ export class Index {
     this.tree = newTree<string, number>();
     this.arrays = this.fields.map(() => 0);
     this.ordering = parseCollation(spec.collation) ?? BINARY;
+    this.unreadable = this.fields.map(({ hashed, geo }) => hashed || geo || this.ordering !== BINARY);
     const scope = topScope(undefined, undefined, this.ordering);
     this.partial = spec.partialFilter === undefined ? undefined : new Matcher(spec.partialFilter, { scope });
     this.declaredOnly = isDeclaredOnly(spec.kind);
@@ -73,6 +76,7 @@ export class Index {
     return Object.assign(Object.create(Index.prototype) as Index, this, {
       tree,
       arrays: [...this.arrays],
+      unreadable: [...this.unreadable],
       notedArrays,
       arrayPaths: notedArrays,
     });
@@ -147,6 +151,7 @@ export class Index {
     for (const key of generated.keys) this.tree.set(key + suffix, recordId);
     for (let i = 0; i < this.arrays.length; i++) {
       this.arrays[i] = (this.arrays[i] as number) | (generated.arrays[i] as number);
+      if (generated.unreadable[i] === true) this.unreadable[i] = true;
     }
   }
 

@@ -4,6 +4,7 @@ import { Doc, UNDEFINED, type Value } from '../bson/values.ts';
 import { BINARY, type Ordering } from '../collation/ordering.ts';
 import { MongoError } from '../errors.ts';
 import { invert } from './key.ts';
+import { isReadable } from './key-reader.ts';
 
 /** One field of an index key, with its path split. */
 export interface KeyField {
@@ -38,6 +39,8 @@ export interface GeneratedKeys {
   readonly anyField: boolean;
   /** Per field, at which depths of its path an array was met (bit set); what makes an index multikey. */
   readonly arrays: number[];
+  /** Per field, whether its value cannot be told from the key: see {@link isReadable}. */
+  readonly unreadable: boolean[];
 }
 
 /** Where one field's path has got to. */
@@ -52,18 +55,20 @@ interface Cursor {
  */
 export function generateKeys(doc: Doc, fields: readonly KeyField[], ordering: Ordering = BINARY): GeneratedKeys {
   const arrays = fields.map(() => 0);
-  const state = { anyField: false, arrays, keys: new Set<string>(), ordering };
+  const unreadable = fields.map(() => false);
+  const state = { anyField: false, arrays, unreadable, keys: new Set<string>(), ordering };
   expand(
     fields.map(() => ({ value: doc, depth: 0 })),
     fields,
     state,
   );
-  return { keys: [...state.keys], anyField: state.anyField, arrays };
+  return { keys: [...state.keys], anyField: state.anyField, arrays, unreadable };
 }
 
 interface State {
   anyField: boolean;
   readonly arrays: number[];
+  readonly unreadable: boolean[];
   readonly keys: Set<string>;
   readonly ordering: Ordering;
 }
@@ -130,6 +135,7 @@ function joinKey(cursors: Cursor[], fields: readonly KeyField[], state: State): 
   for (let i = 0; i < fields.length; i++) {
     const value = cursors[i]?.value;
     if (value !== undefined) state.anyField = true;
+    if (!isReadable(value)) state.unreadable[i] = true;
     // A missing field is indexed as null.
     const encoded = state.ordering.encode(value === undefined ? null : value);
     if (fields[i]?.hashed === true) key += hashKey(encoded);

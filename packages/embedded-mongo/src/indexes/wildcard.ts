@@ -18,13 +18,14 @@ export function wildcardKeys(
 ): GeneratedKeys {
   const descending = fields[scope.at]?.descending === true;
   const own = pathKeys(doc, scope, ordering, descending, arrayPaths);
-  if (fields.length === 1) return { keys: own, anyField: own.length > 0, arrays: [0] };
+  if (fields.length === 1) return { keys: own, anyField: own.length > 0, arrays: [0], unreadable: [true] };
   // In a compound index every document has a key, so that the fields before the wildcard find it.
   const middle = own.length > 0 ? own : [encodeString('') + ordering.encode(MIN_KEY)];
   const before = generateKeys(doc, fields.slice(0, scope.at), ordering);
   const after = generateKeys(doc, fields.slice(scope.at + 1), ordering);
   const keys = before.keys.flatMap((start) => middle.flatMap((path) => after.keys.map((rest) => start + path + rest)));
-  return { keys, anyField: true, arrays: [...before.arrays, 0, ...after.arrays] };
+  const unreadable = fields.map(() => true);
+  return { keys, anyField: true, arrays: [...before.arrays, 0, ...after.arrays], unreadable };
 }
 
 function pathKeys(

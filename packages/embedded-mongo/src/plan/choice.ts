@@ -37,9 +37,9 @@ function countKeys({ index, bounds }: IndexPlan, most: number): number {
   return keys;
 }
 
-/** Equalities count most, then a range, then an order that saves sorting. */
-function scoreOf({ bounds, sorted, index }: IndexPlan): number {
+/** Equalities count most, then an order that saves sorting, then a range, then keys that save reading documents. */
+function scoreOf({ bounds, sorted, index, covers }: IndexPlan): number {
   const range = bounds.bounded > bounds.points ? 4 : 0;
   const tie = index.fields.length === bounds.bounded ? 1 : 0;
-  return bounds.points * 20 + range + (sorted ? 8 : 0) + tie;
+  return bounds.points * 20 + range + (sorted ? 8 : 0) + (covers ? 2 : 0) + tie;
 }

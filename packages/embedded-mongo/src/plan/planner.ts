@@ -6,6 +6,7 @@ import type { LeafNode } from '../query/node.ts';
 import type { Collection } from '../storage/collection.ts';
 import { EVERYTHING, type Interval, pointOf } from './bounds.ts';
 import { bestOf } from './choice.ts';
+import { covers } from './covering.ts';
 import { type FieldBounds, fieldBounds } from './field-bounds.ts';
 import { implies } from './implication.ts';
 import { incompatibleRange, rangeBetween } from './index-range.ts';
@@ -25,6 +26,8 @@ export interface IndexPlan {
   readonly wildcard?: WildcardBounds | undefined;
   readonly backward: boolean;
   readonly sorted: boolean;
+  /** Its keys tell all that is asked: no document is read. */
+  readonly covers?: boolean;
 }
 
 interface OrPlan {
@@ -47,13 +50,18 @@ export interface Between {
 
 export type Plan = IndexPlan | OrPlan | CollectionPlan;
 
-/** How to get at the documents that may match, and whether they come in the order asked for. */
+/**
+ * How to get at the documents that may match, and whether they come in the order asked for.
+ *
+ * @param needed the fields that are asked for, where not whole documents are: keys that tell them are preferred
+ */
 export function choosePlan(
   collection: Collection,
   matcher: Matcher,
   sort: readonly SortField[] = [],
   hint?: Value,
   between?: Between,
+  needed?: ReadonlySet<string>,
 ): Plan {
   if (between !== undefined) return planBetween(collection, matcher, sort, hint, between);
   const natural = naturalOrder(sort, hint);
@@ -61,11 +69,11 @@ export function choosePlan(
   const direct = planById(collection, matcher, hint);
   if (direct !== undefined) return direct;
   const predicates = conjuncts(matcher.root);
-  if (hint !== undefined && hint !== null) return hintedPlan(collection, matcher, predicates, sort, hint);
+  if (hint !== undefined && hint !== null) return hintedPlan(collection, matcher, predicates, sort, hint, needed);
   const bounded: IndexPlan[] = [];
   const ordered: IndexPlan[] = [];
   for (const index of collection.indexes) {
-    const plan = planIndex(index, matcher, predicates, sort);
+    const plan = planIndex(index, matcher, predicates, sort, { needed });
     if (plan === undefined) continue;
     // At most one document: nothing can be better.
     if (plan.bounds.unique) return plan;
@@ -107,6 +115,7 @@ function hintedPlan(
   predicates: Predicate[],
   sort: readonly SortField[],
   hint: Value,
+  needed?: ReadonlySet<string>,
 ): Plan {
   if (hint instanceof Doc && hint.has('$natural')) {
     return { kind: 'collection', backward: false, sorted: sort.length === 0 };
@@ -117,7 +126,7 @@ function hintedPlan(
       'error processing query: planner returned error :: caused by :: hint provided does not correspond to an existing index',
     );
   }
-  const plan = planIndex(index, matcher, predicates, sort, true);
+  const plan = planIndex(index, matcher, predicates, sort, { forced: true, needed });
   if (plan === undefined && (index.declaredOnly || index.wildcard !== undefined)) {
     throw new MongoError(
       ErrorCode.NoQueryExecutionPlans,
@@ -166,7 +175,7 @@ function planIndex(
   { ordering }: Matcher,
   given: readonly Predicate[],
   sort: readonly SortField[],
-  forced = false,
+  { forced = false, needed }: { forced?: boolean; needed?: ReadonlySet<string> | undefined } = {},
 ): IndexPlan | undefined {
   if (index.declaredOnly || (index.spec.hidden && !forced)) return undefined;
   const sameOrder = index.ordering.id === ordering.id;
@@ -176,7 +185,8 @@ function planIndex(
   const bounds = fieldBounds(index, predicates);
   if (index.spec.sparse && !forced && !requiresField(index, predicates)) return undefined;
   const direction = sameOrder ? sortDirection(index, bounds, sort) : 0;
-  return { kind: 'index', index, bounds, backward: direction === -1, sorted: sort.length === 0 || direction !== 0 };
+  const sorted = sort.length === 0 || direction !== 0;
+  return { kind: 'index', index, bounds, backward: direction === -1, sorted, covers: covers(index, needed) };
 }
 
 /** A wildcard index lacks the documents without the field: it needs a condition on it, and sorts by it alone. */

@@ -1,6 +1,7 @@
 import type BTree from 'sorted-btree';
 import type { Doc } from '../bson/values.ts';
 import type { Index, KeyTree } from '../indexes/index.ts';
+import { readKey } from '../indexes/key-reader.ts';
 import type { Collection } from '../storage/collection.ts';
 import { EVERYTHING, type Interval } from './bounds.ts';
 import type { IndexPlan, Plan } from './planner.ts';
@@ -142,11 +143,14 @@ export class Scan {
   private readonly entries: Iterator<[number, Doc]> | undefined;
   private readonly pair: (number | Doc)[] = [];
   private detached = false;
+  /** The keys tell all that is asked. */
+  private readonly covered: boolean;
   private used: readonly IndexPlan[];
 
   constructor(collection: Collection, plan: Plan, counters: Counters) {
     this.counters = counters;
     this.records = collection.records;
+    this.covered = plan.kind === 'index' && plan.covers === true;
     this.used = plan.kind === 'collection' ? [] : plan.kind === 'index' ? [plan] : plan.branches;
     if (plan.kind === 'collection' && collection.kind.clustered !== undefined) {
       // The documents lie in the order of their _id.
@@ -164,7 +168,7 @@ export class Scan {
     }
   }
 
-  /** The next record's document; its id is in `recordId`. */
+  /** The next record's document, or of a covered plan what its key tells; its id is in `recordId`. */
   next(): Doc | undefined {
     if (this.ids === undefined) {
       const result = this.entries?.next();
@@ -176,8 +180,10 @@ export class Scan {
     if (this.used.length > 0) this.noteUse();
     const id = this.ids.next();
     if (id === undefined) return undefined;
-    this.counters.docsExamined += 1;
     this.recordId = id;
+    const { entry } = this.ids;
+    if (this.covered && entry !== undefined) return readKey(entry.key, entry.index.fields);
+    this.counters.docsExamined += 1;
     return this.records.get(id);
   }
 
