@@ -20,8 +20,9 @@ type Questions = Readonly<Record<string, () => Promise<unknown>>>;
 
 interface Cost {
   commands: number;
-  /** As the database explains each command; a pipeline that reads an index alone examines none. */
+  /** That the database examines, as it explains each command. */
   documents: number;
+  keys: number;
   ms: number;
 }
 
@@ -84,8 +85,12 @@ async function costs({ connection }: BenchStore, questions: Questions): Promise<
       await ask();
       times.push(performance.now() - began);
     }
-    const documents = plans.reduce((sum, { examined }) => sum + examined, 0);
-    found.set(name, { commands: commands.length, documents, ms: percentile(times, 0.5) });
+    found.set(name, {
+      commands: commands.length,
+      documents: plans.reduce((sum, { examined }) => sum + examined, 0),
+      keys: plans.reduce((sum, { keys }) => sum + keys, 0),
+      ms: percentile(times, 0.5),
+    });
   }
   return found;
 }
@@ -96,6 +101,7 @@ function columns(generations: number, cost: Cost | undefined): Row {
   return {
     [`commands ${among}`]: cost.commands,
     [`documents ${among}`]: cost.documents,
+    [`keys ${among}`]: cost.keys,
     [`ms ${among}`]: rounded(cost.ms, 2),
   };
 }

@@ -54,18 +54,30 @@ export function count(usage: Usage, { status, type, credits = 0, processingTime 
 
 /** Adds `more` to `usage`. */
 export function add(usage: Usage, more: Usage): void {
-  usage.total += more.total;
+  addTimes(1, usage, more);
+}
+
+function addTimes(times: 1 | -1, usage: Usage, more: Usage): void {
+  usage.total += times * more.total;
   for (const status of GENERATION_STATUSES) {
     const number = more.byStatus[status];
-    if (number) usage.byStatus[status] = (usage.byStatus[status] ?? 0) + number;
+    if (number) usage.byStatus[status] = (usage.byStatus[status] ?? 0) + times * number;
   }
   for (const type of IMAGE_GENERATION_TYPES) {
     const number = more.byType[type];
-    if (number) usage.byType[type] = (usage.byType[type] ?? 0) + number;
+    if (number) usage.byType[type] = (usage.byType[type] ?? 0) + times * number;
   }
-  usage.credits += more.credits;
-  usage.seconds += more.seconds;
-  usage.timed += more.timed;
+  usage.credits += times * more.credits;
+  usage.seconds += times * more.seconds;
+  usage.timed += times * more.timed;
+}
+
+/** What is left of `usage` without `parts` of it. */
+export function without(usage: Usage, parts: Iterable<Usage>): Usage {
+  const left = emptyUsage();
+  add(left, usage);
+  for (const part of parts) addTimes(-1, left, part);
+  return left;
 }
 
 export function summaryOf({ total, byStatus, byType, credits, seconds, timed }: Usage): UsageSummary {

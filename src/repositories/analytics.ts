@@ -1,18 +1,19 @@
-import type { Types } from 'mongoose';
+import { type mongo, Types } from 'mongoose';
 import {
   type AnalyticsRequest,
   type AnalyticsWindow,
   type DailyUsage,
   summarize,
-  type TimedUsage,
   windowOf,
 } from '../domain/analytics.ts';
-import { QUARTER_HOUR_MS, utcDay } from '../domain/calendar.ts';
+import { utcDay } from '../domain/calendar.ts';
 import { quotaOf } from '../domain/quota.ts';
+import { partsOf, type SlotRange, slotsOneByOne } from '../domain/slots.ts';
 import { PAST_DUE_GRACE_MS } from '../domain/subscription.ts';
 import { SUBSCRIPTION_TIERS, type SubscriptionTier } from '../domain/tiers.ts';
 import type { UsageSummary } from '../domain/usage.ts';
 import { subscriptionsOf, usageDaysOf, usageTotalsOf, usersOf } from '../models/collections.ts';
+import type { Subscription } from '../models/Subscription.ts';
 import type { UserReference } from '../models/statements/accounts.ts';
 import { rollUp } from '../models/statements/usage/rollUp.ts';
 import { countDays, uncountedDays } from '../models/statements/usage/source.ts';
@@ -44,7 +45,7 @@ export interface SystemAnalytics {
   trends: { dailyTrends: (DailyUsage & { newUsers: number })[] };
 }
 
-type Part = Pick<UsageDay, 'userId' | 'day' | 'usage' | 'frozen'> & Partial<Pick<UsageDay, 'slots'>>;
+type UsagePart = Pick<UsageDay, 'userId' | 'day' | 'usage' | 'frozen'> & Partial<Pick<UsageDay, 'slots'>>;
 
 /**
  * A user's account and what they asked for on the days asked for, as it is at this moment: what the rollups do not hold yet is
@@ -90,7 +91,7 @@ export async function systemAnalytics(store: Store, request: AnalyticsRequest = 
     storedDays(store, null, window),
     countByTier(store),
     countNewUsers(store, window),
-    usageTotalsOf(store).countDocuments({ lastAt: { $gte: window.from, $lt: window.to }, userId: { $ne: null } }),
+    countActiveUsers(store, window),
     countActiveSubscriptions(store, now),
   ]);
   const { summary, daily } = summarize(window, partsOf(days, window));
@@ -107,7 +108,7 @@ export async function systemAnalytics(store: Store, request: AnalyticsRequest = 
  * What changed is looked up first: whatever leaves that list has come to the rollups before, so that no change falls between
  * the two.
  */
-async function daysOfUser(store: Store, userId: Types.ObjectId, window: AnalyticsWindow): Promise<Part[]> {
+async function daysOfUser(store: Store, userId: Types.ObjectId, window: AnalyticsWindow): Promise<UsagePart[]> {
   const changed = await uncountedDays(store, userId, window.from, window.to);
   const stored = await storedDays(store, userId, window);
   if (changed.length === 0) return stored;
@@ -121,29 +122,20 @@ async function daysOfUser(store: Store, userId: Types.ObjectId, window: Analytic
   return [...stored.filter((day) => !counted.has(keyOf(day))), ...live];
 }
 
-/** Without their quarter-hours, most of what they hold, where whole days are enough. */
-function storedDays(store: Store, userId: Types.ObjectId | null, window: AnalyticsWindow): Promise<Part[]> {
+/** Of their quarter-hours, most of what they hold, only those that are needed one by one. */
+function storedDays(store: Store, userId: Types.ObjectId | null, window: AnalyticsWindow): Promise<UsagePart[]> {
+  const slots = slotsOneByOne(window);
   return usageDaysOf(store)
-    .find<Part>(
+    .find<UsagePart>(
       { userId, day: { $gte: utcDay(window.from), $lt: window.to } },
-      { projection: { userId: 1, day: 1, usage: 1, frozen: 1, ...(!isOfUtc(window) && { slots: 1 }) } },
+      { projection: { userId: 1, day: 1, usage: 1, frozen: 1, ...(slots && { slots: within(slots) }) } },
     )
     .toArray();
 }
 
-/** Whether every day that is asked for is a day of UTC. */
-function isOfUtc({ days }: AnalyticsWindow): boolean {
-  return days.every(({ start }) => start.getTime() === utcDay(start).getTime());
-}
-
-/** What is to be added up, each within one day that is asked for: the days themselves, or their quarter-hours. */
-function* partsOf(days: readonly Part[], window: AnalyticsWindow): Generator<TimedUsage> {
-  const whole = isOfUtc(window);
-  for (const { day, usage, slots = [] } of days) {
-    if (whole) yield { at: day.getTime(), usage };
-    else for (const slot of slots) yield { at: day.getTime() + slot.at * QUARTER_HOUR_MS, usage: slot };
-  }
-}
+const within = ({ from, to }: SlotRange) => ({
+  $filter: { input: '$slots', cond: { $and: [{ $gte: ['$$this.at', from] }, { $lt: ['$$this.at', to] }] } },
+});
 
 async function countByTier(store: Store): Promise<Record<SubscriptionTier, number>> {
   const rows = await usersOf(store)
@@ -173,11 +165,22 @@ async function countNewUsers(store: Store, { days, from, to }: AnalyticsWindow):
   return days.map(({ start }) => byStart.get(start.getTime()) ?? 0);
 }
 
-/** Those that grant their tier: what `isActive` of the rules says, as a filter. */
+/** Every id there is: the system's own totals, whose `userId` is null, are left out by a range that an index counts. */
+const ANYBODY = { $gte: new Types.ObjectId('0'.repeat(24)) };
+
+/** Whoever created something in the window, which always ends today: then their newest generation is of it. */
+function countActiveUsers(store: Store, { from, to }: AnalyticsWindow): Promise<number> {
+  return usageTotalsOf(store).countDocuments({ lastAt: { $gte: from, $lt: to }, userId: ANYBODY });
+}
+
+/** Those that grant their tier: what `isActive` of the rules says, in two counts that an index answers alone. */
 async function countActiveSubscriptions(store: Store, now: Date): Promise<number> {
-  const unpaidSince = { $gt: new Date(now.getTime() - PAST_DUE_GRACE_MS) };
-  return await subscriptionsOf(store).countDocuments({
-    isDeleted: false,
-    $or: [{ status: { $in: ['active', 'trialing'] } }, { status: 'past_due', currentPeriodStart: unpaidSince }],
-  });
+  const count = async (filter: mongo.Filter<Subscription>) =>
+    await subscriptionsOf(store).countDocuments({ ...filter, isDeleted: false });
+  const unpaidSince = new Date(now.getTime() - PAST_DUE_GRACE_MS);
+  const [paid, unpaid] = await Promise.all([
+    count({ status: { $in: ['active', 'trialing'] } }),
+    count({ status: 'past_due', currentPeriodStart: { $gt: unpaidSince } }),
+  ]);
+  return paid + unpaid;
 }

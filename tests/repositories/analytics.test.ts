@@ -1,12 +1,14 @@
 import { Types } from 'mongoose';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { AnalyticsRequest } from '@/domain/analytics.ts';
-import { generationsOf } from '@/models/collections.ts';
+import { utcDay } from '@/domain/calendar.ts';
+import { emptyUsage } from '@/domain/usage.ts';
+import { generationsOf, usageDaysOf } from '@/models/collections.ts';
 import type { ImageGeneration } from '@/models/ImageGeneration.ts';
 import { rollUp } from '@/models/statements/usage/rollUp.ts';
 import { systemStats, userStats } from '@/models/statements/usage/stats.ts';
 import { systemAnalytics, userAnalytics } from '@/repositories/analytics.ts';
-import { commandsDuring } from '../support/commands.ts';
+import { commandsDuring, slotsReadDuring } from '../support/commands.ts';
 import { START, signUp, useDatabase } from '../support/database.ts';
 import { examinedDuring } from '../support/examined.ts';
 
@@ -243,6 +245,64 @@ describe('what it costs', () => {
     expect(await examined(() => systemAnalytics(store))).toBe(systemBefore);
   }, 120_000);
 
+  it('of the system examines a document for each day, and index keys alone of those who are there', async () => {
+    await history(userId, 500);
+    await rollUp(store);
+    const days = 30;
+    const stored = await usageDaysOf(store).countDocuments({
+      userId: null,
+      day: { $gt: new Date(START.getTime() - days * DAY), $lte: START },
+    });
+    expect(stored).toBe(days);
+    expect(await examinedDuring(store.connection, () => systemAnalytics(store, { days }))).toBe(days);
+    const people = await Promise.all(Array.from({ length: 50 }, () => signUp(store, 'plus')));
+    const currentPeriodEnd = new Date(START.getTime() + DAY);
+    await Subscription.insertMany(
+      people.map((person, nth) => ({
+        userId: person,
+        tier: 'plus' as const,
+        status: nth % 2 === 0 ? ('active' as const) : ('past_due' as const),
+        currentPeriodStart: START,
+        currentPeriodEnd,
+      })),
+    );
+    await generate(...people.map((person) => ({ userId: person })));
+    await rollUp(store);
+    expect(await examinedDuring(store.connection, () => systemAnalytics(store, { days }))).toBe(days);
+  }, 60_000);
+
+  it.each([
+    ['UTC', 0],
+    ['Europe/Paris', 8],
+    ['America/New_York', 20],
+    ['Asia/Kathmandu', 23],
+    ['Pacific/Auckland', 48],
+  ])('reads in %s at most %i of the 96 quarter-hours of each day', async (timezone, most) => {
+    const day = utcDay(START);
+    await usageDaysOf(store).deleteMany({ userId: null });
+    const slots = Array.from({ length: 96 }, (_, at) => ({ at, ...emptyUsage(), total: 1 }));
+    const days = 365;
+    await usageDaysOf(store).insertMany(
+      Array.from({ length: days + 2 }, (_, back) => ({
+        _id: new Types.ObjectId(),
+        userId: null,
+        day: new Date(day.getTime() - (back - 1) * DAY),
+        usage: { ...emptyUsage(), total: 96 },
+        slots,
+        lastAt: null,
+        revision: new Types.ObjectId(),
+        due: {},
+      })),
+    );
+    const { result, slots: read } = await slotsReadDuring(store.connection, () =>
+      systemAnalytics(store, { days, timezone }),
+    );
+    expect(read).toBeLessThanOrEqual((days + 1) * most);
+    const hours = result.trends.dailyTrends.map(({ total }) => total / 4);
+    expect(new Set(hours)).toEqual(new Set(timezone === 'UTC' || timezone === 'Asia/Kathmandu' ? [24] : [23, 24, 25]));
+    await usageDaysOf(store).deleteMany({ userId: null });
+  });
+
   it("a user's: 3 commands, and 1 more where something has just changed", async () => {
     const read = () => userAnalytics(store, { _id: userId });
     await rollUp(store);
@@ -251,11 +311,11 @@ describe('what it costs', () => {
     expect(await commandsDuring(store.connection, read)).toEqual(['find', 'aggregate', 'find', 'find']);
   });
 
-  it("the system's: 3 commands to see that nothing is to be rolled up, and 5 at once", async () => {
+  it("the system's: 3 commands to see that nothing is to be rolled up, and 6 at once", async () => {
     await rollUp(store);
     const commands = await commandsDuring(store.connection, () => systemAnalytics(store));
     expect(commands.slice(0, 3)).toEqual(['find', 'find', 'find']);
-    expect(commands.slice(3).toSorted()).toEqual(['aggregate', 'aggregate', 'aggregate', 'aggregate', 'find']);
+    expect(commands.slice(3).toSorted()).toEqual([...Array.from({ length: 5 }, () => 'aggregate'), 'find']);
   });
 
   it('statistics over everything: 3 commands for a user, 4 for the system, where nothing is to be rolled up', async () => {

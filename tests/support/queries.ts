@@ -107,6 +107,8 @@ export interface QueryPlan {
   /** What was asked, without its values. */
   shape: string;
   stages: string[];
+  /** Keys of indexes, and documents. */
+  keys: number;
   examined: number;
   /** Documents returned, matched or counted. */
   found: number;
@@ -115,6 +117,7 @@ export interface QueryPlan {
 const explained = z.object({
   queryPlanner: z.object({ winningPlan: z.unknown() }),
   executionStats: z.object({
+    totalKeysExamined: z.number(),
     totalDocsExamined: z.number(),
     nReturned: z.number(),
     executionStages: z.looseObject({
@@ -175,13 +178,14 @@ function shapeOf(value: unknown): unknown {
   );
 }
 
-function readPlan(reply: unknown): Pick<QueryPlan, 'stages' | 'examined' | 'found'> {
+function readPlan(reply: unknown): Pick<QueryPlan, 'stages' | 'keys' | 'examined' | 'found'> {
   const pipeline = explainedPipeline.safeParse(reply);
   const inner = pipeline.success ? pipeline.data.stages.find(({ $cursor }) => $cursor)?.$cursor : undefined;
   const { queryPlanner, executionStats } = inner ?? explained.parse(reply);
   const { nMatched = 0, nWouldModify = 0, nWouldDelete = 0 } = executionStats.executionStages;
   return {
     stages: stagesOf(queryPlanner.winningPlan),
+    keys: executionStats.totalKeysExamined,
     examined: executionStats.totalDocsExamined,
     found: Math.max(executionStats.nReturned, nMatched, nWouldModify, nWouldDelete),
   };
