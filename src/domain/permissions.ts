@@ -165,6 +165,7 @@ const MODELS = {
     lastRun: internal,
     lastSuccessAt: internal,
   },
+  RateLimit: { id: internal, key: internal, points: internal, expire: internal },
   /** What analytics adds up; it leaves as `UserAnalytics` and `SystemAnalytics`. */
   UsageDay: {
     id: internal,

@@ -3,6 +3,7 @@ import type { AuditEntry } from './AuditEntry.ts';
 import type { ImageGeneration } from './ImageGeneration.ts';
 import type { JobState } from './JobState.ts';
 import type { LedgerEntry } from './LedgerEntry.ts';
+import type { RateLimit } from './RateLimit.ts';
 import type { Subscription } from './Subscription.ts';
 import type { OpenAct } from './statements/acts.ts';
 import type { Store } from './store.ts';
@@ -43,6 +44,9 @@ export interface ActHolder {
 
 export const jobStatesOf = ({ models: { JobState } }: Store): Collection<JobState> =>
   JobState.db.collection<JobState>(JobState.collection.collectionName);
+
+export const rateLimitsOf = ({ models: { RateLimit } }: Store): Collection<RateLimit> =>
+  RateLimit.db.collection<RateLimit>(RateLimit.collection.collectionName);
 
 export const usageDaysOf = ({ models: { UsageDay } }: Store): Collection<UsageDay> =>
   UsageDay.db.collection<UsageDay>(UsageDay.collection.collectionName);

@@ -4,6 +4,7 @@ import { type AuditEntryModelType, registerAuditEntry } from './AuditEntry.ts';
 import { type ImageGenerationModelType, registerImageGeneration } from './ImageGeneration.ts';
 import { type JobStateModelType, registerJobState } from './JobState.ts';
 import { type LedgerEntryModelType, registerLedgerEntry } from './LedgerEntry.ts';
+import { type RateLimitModelType, registerRateLimit } from './RateLimit.ts';
 import { registerSubscription, type SubscriptionModelType } from './Subscription.ts';
 import type { Store } from './store.ts';
 import { registerUsageDay, type UsageDayModelType } from './UsageDay.ts';
@@ -17,6 +18,7 @@ export interface Models {
   LedgerEntry: LedgerEntryModelType;
   AuditEntry: AuditEntryModelType;
   JobState: JobStateModelType;
+  RateLimit: RateLimitModelType;
   UsageDay: UsageDayModelType;
   UsageTotal: UsageTotalModelType;
 }
@@ -36,6 +38,7 @@ export function createModels(connection: Connection, clock: Clock): Models {
     LedgerEntry: registerLedgerEntry(connection),
     AuditEntry: registerAuditEntry(connection),
     JobState: registerJobState(connection),
+    RateLimit: registerRateLimit(connection),
     UsageDay: registerUsageDay(connection),
     UsageTotal: registerUsageTotal(connection),
   };

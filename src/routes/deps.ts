@@ -1,3 +1,4 @@
+import type { RateLimiter } from '../domain/rateLimit.ts';
 import type { SessionTrust } from '../identity/sessionTrust.ts';
 import type { PictureStorage } from '../storage/port.ts';
 import type { SignIn } from '../workflows/signIn.ts';
@@ -6,4 +7,6 @@ import type { SignIn } from '../workflows/signIn.ts';
 export interface RouteDeps extends SignIn {
   sessions: SessionTrust;
   storage: PictureStorage;
+  /** Counts what a user asks of the quota. */
+  quotaLimiter: RateLimiter;
 }

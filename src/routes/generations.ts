@@ -7,6 +7,7 @@ import { authenticate } from '../middleware/auth.ts';
 import type { UserEnv } from '../middleware/context.ts';
 import { describe } from '../middleware/describe.ts';
 import { idempotencyKey } from '../middleware/idempotencyKey.ts';
+import { limitUsers } from '../middleware/rateLimit.ts';
 import { emptyBody, jsonBody, params, query } from '../middleware/validate.ts';
 import { getGeneration, listGenerations } from '../repositories/generations.ts';
 import { createGeneration } from '../workflows/createGeneration.ts';
@@ -60,6 +61,7 @@ export function generationRoutes(deps: RouteDeps) {
         },
         errors: ['insufficient_quota', 'account_deleted', 'not_found', 'idempotency_key_reused'],
       }),
+      limitUsers(deps.quotaLimiter),
       query(noQuery),
       idempotencyKey(),
       jsonBody(generationRequestSchema),

@@ -7,6 +7,7 @@ import { authenticate } from '../middleware/auth.ts';
 import type { UserEnv } from '../middleware/context.ts';
 import { describe } from '../middleware/describe.ts';
 import { idempotencyKey } from '../middleware/idempotencyKey.ts';
+import { limitUsers } from '../middleware/rateLimit.ts';
 import { jsonBody, query } from '../middleware/validate.ts';
 import { getUser } from '../repositories/users.ts';
 import { consumeQuota } from '../workflows/consumeQuota.ts';
@@ -47,7 +48,7 @@ const ledgerPosition = z.tuple([z.int().positive()]);
 export function quotaRoutes(deps: RouteDeps) {
   const { ctx } = deps;
   return new Hono<UserEnv>()
-    .use(authenticate(deps.sessions))
+    .use(authenticate(deps.sessions), limitUsers(deps.quotaLimiter))
     .get(
       '/',
       describe({

@@ -2,6 +2,7 @@ import { createApp } from '../app.ts';
 import { getConnectionInfo } from '../config/database.ts';
 import type { Env } from '../config/env.ts';
 import { requireWritableFolder } from '../config/folders.ts';
+import { perMinute } from '../domain/rateLimit.ts';
 import { openDevelopmentKey } from '../identity/developmentKey.ts';
 import { createIdentities } from '../identity/identities.ts';
 import { clerkProfiles, noProfiles } from '../identity/profiles.ts';
@@ -9,6 +10,7 @@ import { clerkTrust, developmentTrust, type SessionTrust } from '../identity/ses
 import type { RunningJob } from '../jobs/repeat.ts';
 import { startScheduler } from '../jobs/scheduler.ts';
 import { startSweeper } from '../jobs/sweeper.ts';
+import { createLimitMemory, sharedLimiter } from '../repositories/rateLimits.ts';
 import { tellOfClearData } from './clearData.ts';
 import { type Core, type CoreOptions, createCore } from './core.ts';
 
@@ -35,6 +37,7 @@ export async function createService(options: CoreOptions): Promise<Service> {
     log,
     ctx,
     storage,
+    quotaLimiter: sharedLimiter(ctx, createLimitMemory(perMinute(env.rateLimit.quotaPerMinute))),
     sessions,
     identities: createIdentities((isHit) => observability.cacheLookedUp('identities', isHit)),
     requestAnswered: observability.requestAnswered,

@@ -4,6 +4,7 @@ import { getConnectionInfo } from '../config/database.ts';
 import { EnvironmentError, readEnv } from '../config/env.ts';
 import { createLog } from '../config/log.ts';
 import { ArtifexError } from '../domain/errors.ts';
+import { perMinute } from '../domain/rateLimit.ts';
 import { createIdentities, type Identities } from '../identity/identities.ts';
 import { clerkProfiles, noProfiles, type ProfileSource } from '../identity/profiles.ts';
 import { clerkTrust, type SessionTrust } from '../identity/sessionTrust.ts';
@@ -11,6 +12,7 @@ import type { EdgeEnv } from '../middleware/context.ts';
 import { problemHandler } from '../middleware/problem.ts';
 import { requestId } from '../middleware/requestId.ts';
 import { createObservability } from '../observability/observability.ts';
+import { createLimitMemory, type LimitMemory, sharedLimiter } from '../repositories/rateLimits.ts';
 import type { PictureStorage } from '../storage/port.ts';
 import { webStorage } from '../storage/web.ts';
 import { tellOfClearData } from './clearData.ts';
@@ -25,6 +27,7 @@ export interface WorkerSetup extends WorkerSessionDeps {
   profiles: ProfileSource;
   identities: Identities;
   storage: PictureStorage;
+  quotaMemory: LimitMemory;
 }
 
 /** Nothing in a Worker makes pictures, and it has no disk. */
@@ -68,7 +71,8 @@ function setUp(bindings: Bindings): WorkerSetup {
   const identities = createIdentities((isHit) => observability.cacheLookedUp('identities', isHit));
   const { picturesUrl } = env.edge;
   const storage = picturesUrl === undefined ? noStorage : webStorage(picturesUrl);
-  return { env, log, mongodbUri, sessions, profiles, identities, storage, observability };
+  const quotaMemory = createLimitMemory(perMinute(env.rateLimit.quotaPerMinute));
+  return { env, log, mongodbUri, sessions, profiles, identities, storage, quotaMemory, observability };
 }
 
 function textOf(value: unknown): string | undefined {
@@ -77,7 +81,7 @@ function textOf(value: unknown): string | undefined {
 
 /** The application over a session's database. */
 export function appOf(
-  { log, sessions, profiles, identities, storage, observability }: WorkerSetup,
+  { log, sessions, profiles, identities, storage, quotaMemory, observability }: WorkerSetup,
   { ctx, connection, isPrepared }: WorkerSession,
 ) {
   return createApp({
@@ -87,6 +91,7 @@ export function appOf(
     sessions,
     identities,
     profiles,
+    quotaLimiter: sharedLimiter(ctx, quotaMemory),
     requestAnswered: observability.requestAnswered,
     metrics: observability.exposition,
     isPrepared,

@@ -42,29 +42,36 @@ describe('round trips to the database', () => {
     expect(await commandsOf(() => leaving.delete('/v1/me'), 204)).toEqual(['findAndModify']);
   });
 
-  it('GET /v1/quota: 1', async () => {
-    expect(await commandsOf(() => caller.get('/v1/quota'), 200)).toEqual(['find']);
+  it('GET /v1/quota: 1, and at the same time that of the rate limit', async () => {
+    const read = () => caller.get('/v1/quota');
+    expect(await commandsOf(read, 200)).toEqual(['findAndModify', 'find']);
+    expect(await atOnceDuring('/v1/quota')).toBe(2);
   });
 
-  it('POST /v1/quota/consume: 1, with an idempotency key one read more', async () => {
+  it('POST /v1/quota/consume: that of the rate limit, then 1, with an idempotency key one read more', async () => {
     const consume = (headers = {}) => caller.post('/v1/quota/consume', { credits: 1 }, headers);
-    expect(await commandsOf(consume, 200)).toEqual(['findAndModify']);
-    expect(await commandsOf(() => consume({ 'Idempotency-Key': 'c1' }), 200)).toEqual(['find', 'findAndModify']);
+    expect(await commandsOf(consume, 200)).toEqual(['findAndModify', 'findAndModify']);
+    expect(await commandsOf(() => consume({ 'Idempotency-Key': 'c1' }), 200)).toEqual([
+      'findAndModify',
+      'find',
+      'findAndModify',
+    ]);
   });
 
-  it('POST /v1/generations: 2, with an idempotency key one read more', async () => {
+  it('POST /v1/generations: that of the rate limit, then 2, with an idempotency key one read more', async () => {
     const create = (headers = {}) => caller.post('/v1/generations', IMAGE, headers);
-    expect(await commandsOf(create, 201)).toEqual(['findAndModify', 'insert']);
+    expect(await commandsOf(create, 201)).toEqual(['findAndModify', 'findAndModify', 'insert']);
     expect(await commandsOf(() => create({ 'Idempotency-Key': 'g1' }), 201)).toEqual([
+      'findAndModify',
       'find',
       'findAndModify',
       'insert',
     ]);
   });
 
-  it('a refusal for want of credits: 2, since an ordinary charge is tried first', async () => {
+  it('a refusal for want of credits: that of the rate limit, then 2, since an ordinary charge is tried first', async () => {
     const create = () => caller.post('/v1/quota/consume', { credits: 11 });
-    expect(await commandsOf(create, 402)).toEqual(['findAndModify', 'findAndModify']);
+    expect(await commandsOf(create, 402)).toEqual(['findAndModify', 'findAndModify', 'findAndModify']);
   });
 
   it('GET /v1/generations and /v1/generations/{id}: 1, and at the same time a look whether the account is there', async () => {
@@ -73,12 +80,12 @@ describe('round trips to the database', () => {
     for (const path of ['/v1/generations', `/v1/generations/${id}`]) expect(await atOnceDuring(path)).toBe(2);
   });
 
-  it('GET /v1/quota/ledger: 2, and 4 where charges have just been made; at the same time the look', async () => {
+  it('GET /v1/quota/ledger: 2, and 4 where charges have just been made; at the same time the look and the rate limit', async () => {
     await caller.get('/v1/quota/ledger');
     const list = () => caller.get('/v1/quota/ledger');
-    expect(await commandsOf(list, 200)).toEqual(['find', 'find', 'find']);
+    expect(await commandsOf(list, 200)).toEqual(['findAndModify', 'find', 'find', 'find']);
     await caller.post('/v1/quota/consume', { credits: 1 });
-    expect(await commandsOf(list, 200)).toEqual(['find', 'find', 'insert', 'update', 'find']);
+    expect(await commandsOf(list, 200)).toEqual(['findAndModify', 'find', 'find', 'insert', 'update', 'find']);
   });
 
   it('POST /v1/generations/{id}/cancel: 3, the look, the move and the refund', async () => {

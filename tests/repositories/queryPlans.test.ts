@@ -1,6 +1,7 @@
 import { Types } from 'mongoose';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { idempotencyOf } from '@/domain/idempotency.ts';
+import { perMinute } from '@/domain/rateLimit.ts';
 import { useKeyring } from '@/encryption/connections.ts';
 import { createKeyring } from '@/encryption/keyring.ts';
 import { followSubscription } from '@/models/statements/following.ts';
@@ -25,6 +26,7 @@ import {
 } from '@/repositories/jobLeases.ts';
 import { listLedger } from '@/repositories/ledger.ts';
 import { claimGeneration, releaseLease, renewLease } from '@/repositories/queue.ts';
+import { createLimitMemory, sharedLimiter } from '@/repositories/rateLimits.ts';
 import { rotateSubscriptions } from '@/repositories/rotation.ts';
 import { settle } from '@/repositories/settlement.ts';
 import { changeProfile, getUser, isStillUser } from '@/repositories/users.ts';
@@ -141,6 +143,8 @@ async function everything(userId: Types.ObjectId): Promise<void> {
   await eraseUser(store, { _id: leaving }, { actor, removePicture: async () => {} });
   // Enough of ten credits for an alert.
   await consumeQuota(ctx, { _id: await signUp(store) }, { credits: 9 });
+  const limiter = sharedLimiter(store, createLimitMemory(perMinute(10)));
+  for (let person = 0; person < 50; person += 1) await limiter.take(`user_${person}`);
   await rotation();
 }
 

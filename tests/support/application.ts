@@ -1,8 +1,10 @@
 import { Types } from 'mongoose';
 import { createApp } from '@/app.ts';
+import { perMinute } from '@/domain/rateLimit.ts';
 import { createIdentities } from '@/identity/identities.ts';
 import { noProfiles } from '@/identity/profiles.ts';
 import { createObservability } from '@/observability/observability.ts';
+import { createLimitMemory, sharedLimiter } from '@/repositories/rateLimits.ts';
 import type { PictureStorage } from '@/storage/port.ts';
 import type { Context } from '@/workflows/context.ts';
 import { keptLog, type LogLine } from './api.ts';
@@ -32,7 +34,14 @@ export interface Caller {
   delete(path: string): Promise<Response>;
 }
 
-export async function testApplication(store: TestStore): Promise<TestApplication> {
+/**
+ * @param options.quotaPerMinute without it, more than any test asks
+ * @param options.patienceMs milliseconds that a request waits for the shared count of its rate limit
+ */
+export async function testApplication(
+  store: TestStore,
+  { quotaPerMinute = 1_000_000, patienceMs }: { quotaPerMinute?: number; patienceMs?: number } = {},
+): Promise<TestApplication> {
   const issuer = await createTokenIssuer();
   const { log, lines } = keptLog();
   const observability = createObservability({ log, slowQueryMs: 100 });
@@ -43,6 +52,7 @@ export async function testApplication(store: TestStore): Promise<TestApplication
     ctx,
     storage: storageOf(pictures),
     sessions: issuer.trust,
+    quotaLimiter: sharedLimiter(store, createLimitMemory(perMinute(quotaPerMinute)), patienceMs),
     identities: createIdentities((isHit) => observability.cacheLookedUp('identities', isHit)),
     requestAnswered: observability.requestAnswered,
     metrics: observability.exposition,

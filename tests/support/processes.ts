@@ -14,6 +14,9 @@ const BIN = join(ROOT, 'node_modules', '.bin');
 const ENTRIES = { bun: ['bun', 'src/runtimes/bun.ts'], node: ['node', 'src/runtimes/node.ts'] } as const;
 export type Runtime = keyof typeof ENTRIES;
 
+/** Many tests ask more in a minute than a person may. */
+const UNLIMITED = { RATE_LIMIT_QUOTA_PER_MINUTE: '1000000' };
+
 const listening = z.object({ msg: z.literal('listening'), url: z.string() });
 
 export interface ServerProcess {
@@ -47,7 +50,14 @@ export function startProcess(
     cwd: ROOT,
     detached,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: `${BIN}:${process.env['PATH']}`, HOME: process.env['HOME'], PORT: '0', NODE_ENV: 'test', ...env },
+    env: {
+      PATH: `${BIN}:${process.env['PATH']}`,
+      HOME: process.env['HOME'],
+      PORT: '0',
+      NODE_ENV: 'test',
+      ...UNLIMITED,
+      ...env,
+    },
   });
   const output: string[] = [];
   const watchers = new Set<(line: string) => void>();

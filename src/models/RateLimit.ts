@@ -1,0 +1,32 @@
+import { type Connection, type Model, Schema } from 'mongoose';
+
+/**
+ * How often somebody has asked in the running window, for all processes together. It lives for about a minute and belongs to nothing
+ * else, and therefore has no soft delete.
+ */
+export interface RateLimit {
+  key: string;
+  points: number;
+  /** When the window ends, by the machine's clock, which is that of the database's removal too. */
+  expire: Date;
+}
+
+export type RateLimitModelType = Model<RateLimit>;
+
+function rateLimitSchema(): Schema<RateLimit, RateLimitModelType> {
+  const schema = new Schema<RateLimit, RateLimitModelType>(
+    {
+      key: { type: String, required: true },
+      points: { type: Number, required: true },
+      expire: { type: Date, required: true },
+    },
+    { collection: 'ratelimits', versionKey: false },
+  );
+  schema.index({ key: 1 }, { unique: true });
+  schema.index({ expire: 1 }, { expireAfterSeconds: 0 });
+  return schema;
+}
+
+export function registerRateLimit(connection: Connection): RateLimitModelType {
+  return connection.model<RateLimit, RateLimitModelType>('RateLimit', rateLimitSchema());
+}
