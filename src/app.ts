@@ -1,5 +1,7 @@
 import { requireDatabase } from './middleware/databaseGate.ts';
 import { createEdge, type EdgeDeps } from './middleware/edge.ts';
+import { adminRoutes } from './routes/admin/index.ts';
+import { analyticsRoutes } from './routes/analytics.ts';
 import type { RouteDeps } from './routes/deps.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { generationRoutes } from './routes/generations.ts';
@@ -8,6 +10,7 @@ import { imageRoutes } from './routes/images.ts';
 import { type MetricsDeps, metricsRoutes } from './routes/metrics.ts';
 import { openApiOf } from './routes/openapi.ts';
 import { quotaRoutes } from './routes/quota.ts';
+import { subscriptionRoutes } from './routes/subscriptions.ts';
 import { userRoutes } from './routes/users.ts';
 
 /** Everything that the application needs from outside: it opens nothing itself. */
@@ -36,7 +39,10 @@ export function createApp(deps: AppDeps) {
     .use('/v1/*', requireDatabase(deps.isPrepared))
     .route('/v1/me', userRoutes(deps))
     .route('/v1/quota', quotaRoutes(deps))
-    .route('/v1/generations', generationRoutes(deps));
+    .route('/v1/generations', generationRoutes(deps))
+    .route('/v1/subscription', subscriptionRoutes(deps))
+    .route('/v1/analytics', analyticsRoutes(deps))
+    .route('/v1/admin', adminRoutes(deps));
 }
 
 /** The type that `hc<AppType>()` of hono/client makes a typed client from. */

@@ -1,22 +1,35 @@
+import { ArtifexError } from './errors.ts';
+
 /** What makes a request recognisable when it is sent again. */
 export interface Idempotency {
-  /** Hash of the user and the caller's key: keys belong to one user. */
+  /** Hash of the owner and the caller's key: keys belong to one user. */
   key: string;
   /** Hash of the route and the body as parsed: the same key may not ask for something else. */
   fingerprint: string;
 }
 
-/** @param key the caller's own words; without any, the request is like no other */
+/**
+ * @param owner whose key it is: a user by Clerk's id, or an administrator together with the account that they act on, so that a key
+ * never stands for two accounts
+ * @param key the caller's own words; without any, the request is like no other
+ */
 export async function idempotencyOf(
-  clerkUserId: string,
+  owner: string | readonly [administrator: string, account: string],
   key: string | undefined,
   request: { route: string; body: unknown },
 ): Promise<Idempotency | undefined> {
   if (key === undefined) return undefined;
   return {
-    key: await sha256(JSON.stringify([clerkUserId, key])),
+    key: await sha256(JSON.stringify([owner, key])),
     fingerprint: await sha256(JSON.stringify([request.route, sorted(request.body)])),
   };
+}
+
+export function keyReused(): ArtifexError {
+  return new ArtifexError(
+    'idempotency_key_reused',
+    'This Idempotency-Key was sent before with another request. Send a new key with a new request.',
+  );
 }
 
 /** The same value with the fields of every object in one order, so that equal bodies have equal texts. */

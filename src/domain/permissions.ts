@@ -185,6 +185,11 @@ const MODELS = {
 const PARTS = {
   Preferences: { theme: own, language: own, defaultStyle: own, defaultAspectRatio: own, defaultQuality: own },
   Settings: { emailNotifications: own, quotaAlerts: own },
+  /** The subject of an audit entry, and who acted. */
+  AuditSubject: { model: shownToAdmins, id: shownToAdmins },
+  Actor: { kind: shownToAdmins, id: shownToAdmins },
+  /** What an act was in particular. The product writes it, and no caller; it leaves as it stands. */
+  AuditDetail: {},
   OutputImage: { url: made, filename: made, size: made, width: made, height: made, contentType: made },
 } as const satisfies Record<string, Record<string, Permission>>;
 
@@ -203,6 +208,46 @@ const VIEWS = {
   Consumption: { credits: permission(['self'], ['self']), reason: fromSelf, chargeId: toSelf, quota: toSelf },
   UserAnalytics: { user: toSelf, analytics: toSelf },
   SystemAnalytics: { overview: shownToAdmins, trends: shownToAdmins },
+  Usage: {
+    days: shown,
+    timezone: shown,
+    totalGenerations: shown,
+    byStatus: shown,
+    byType: shown,
+    creditsUsed: shown,
+    averageProcessingTime: shown,
+    successRate: shown,
+    dailyGenerations: shown,
+    totalUsers: shownToAdmins,
+    activeUsers: shownToAdmins,
+    usersByTier: shownToAdmins,
+    activeSubscriptions: shownToAdmins,
+    dailyTrends: shownToAdmins,
+  },
+  UsageByStatus: { pending: shown, processing: shown, completed: shown, failed: shown, cancelled: shown },
+  UsageByType: {
+    'text-to-image': shown,
+    'image-to-image': shown,
+    inpainting: shown,
+    outpainting: shown,
+    upscale: shown,
+    variation: shown,
+  },
+  UsageOfDay: {
+    date: shown,
+    total: shown,
+    completed: shown,
+    failed: shown,
+    credits: shown,
+    newUsers: shownToAdmins,
+  },
+  UsersByTier: { free: shownToAdmins, plus: shownToAdmins, pro: shownToAdmins },
+  CleanupRun: {
+    oldGenerationsRemoved: shownToAdmins,
+    failedGenerationsRemoved: shownToAdmins,
+    subscriptionsUpdated: shownToAdmins,
+  },
+  QuotaResetRun: { usersReset: shownToAdmins },
   Grant: { credits: fromAdmins, reason: fromAdmins },
   Checkout: { tier: fromSelf, url: toSelf },
   SubscriptionChange: { tier: fromSelf, cancelAtPeriodEnd: fromSelf },

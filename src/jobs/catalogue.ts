@@ -2,6 +2,7 @@ import type { Env } from '../config/env.ts';
 import type { Actor } from '../domain/audit.ts';
 import { rollUp } from '../models/statements/usage/rollUp.ts';
 import { resetDueQuotas } from '../repositories/accounts.ts';
+import { recordAct } from '../repositories/audit.ts';
 import { endStalledAttempts } from '../repositories/queue.ts';
 import type { PictureStorage } from '../storage/port.ts';
 import { performMaintenanceCleanup } from '../workflows/cleanup.ts';
@@ -24,12 +25,18 @@ export function createJobs({ ctx, storage, cleanup }: CatalogueDeps): Job[] {
   return storage ? [...everywhere, nightlyCleanup(ctx, storage, cleanup)] : everywhere;
 }
 
-function quotaResets(ctx: Context): Job {
+/** @param operator who has it done out of turn, for the audit trail */
+export function quotaResets(ctx: Context, operator?: Actor): Job {
   return {
     name: 'quota-resets',
     summary: 'Begins the new month of every user whose month is over.',
     schedule: scheduleOf('*/5 * * * *'),
-    run: async (signal) => ({ usersReset: await resetDueQuotas(ctx, { signal }) }),
+    async run(signal) {
+      if (operator) {
+        await recordAct(ctx, { action: 'maintenance.run', actor: operator, detail: { task: 'quota-reset' } });
+      }
+      return { usersReset: await resetDueQuotas(ctx, { signal }) };
+    },
   };
 }
 
@@ -58,13 +65,19 @@ function rollups(ctx: Context): Job {
   };
 }
 
-function nightlyCleanup(ctx: Context, storage: PictureStorage, ages: Env['cleanup']): Job {
+/** @param actor who has it done, for the audit trail */
+export function nightlyCleanup(
+  ctx: Context,
+  storage: PictureStorage,
+  ages: Env['cleanup'],
+  actor: Actor = CLEANUP,
+): Job {
   return {
     name: 'cleanup',
     summary: 'Removes old generations with their pictures, and ends subscriptions that have run out.',
     schedule: scheduleOf('30 3 * * *'),
     async run(signal) {
-      const options = { ...ages, removePicture: storage.remove, actor: CLEANUP, signal };
+      const options = { ...ages, removePicture: storage.remove, actor, signal };
       return { ...(await performMaintenanceCleanup(ctx, options)) };
     },
   };

@@ -34,10 +34,11 @@ const sessionClaims = z.object({
  * queries and redirects of Clerk's browser handshake have no part in it: Clerk sees the token alone.
  * https://clerk.com/docs/guides/sessions/verifying
  *
+ * @param scheme the name in the description of the API of what is needed
  * @example
  * const routes = new Hono<UserEnv>().use(authenticate(deps.sessions));
  */
-export function authenticate(trust: SessionTrust) {
+export function authenticate(trust: SessionTrust, scheme: 'session' | 'admin' = 'session') {
   const verify = sessionVerifier(trust);
   const middleware = createMiddleware<UserEnv>(async function requireSession(c, next) {
     const authorization = c.req.header('Authorization');
@@ -52,7 +53,7 @@ export function authenticate(trust: SessionTrust) {
     await next();
   });
   return Object.assign(middleware, {
-    [uniqueSymbol]: { spec: { security: [{ session: [] }], responses: problemAnswers(['unauthenticated']) } },
+    [uniqueSymbol]: { spec: { security: [{ [scheme]: [] }], responses: problemAnswers(['unauthenticated']) } },
   });
 }
 

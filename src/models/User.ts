@@ -157,7 +157,9 @@ export function userSchema(store: Store): Schema<User, UserModelType, UserMethod
   });
   // A deleted user's Clerk id stays taken: signing up again restores the account and never starts a fresh one.
   schema.index({ clerkUserId: 1 }, { unique: true });
-  schema.index({ email: 1 });
+  // The lists of an administrator, newest first: everybody, of one address, of one tier.
+  schema.index({ createdAt: -1, _id: -1 });
+  schema.index({ email: 1, createdAt: -1, _id: -1 });
   schema.index({ subscriptionTier: 1, createdAt: -1, _id: -1 });
   schema.index({ isDeleted: 1, quotaResetDate: 1 });
   // Holds all that analytics asks of users, so that counting them reads no document.

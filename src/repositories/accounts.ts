@@ -2,10 +2,12 @@ import { Types } from 'mongoose';
 import type { QuotaAlertLevel } from '../domain/alerts.ts';
 import type { Actor } from '../domain/audit.ts';
 import { assertCredits } from '../domain/credits.ts';
+import { type Idempotency, keyReused } from '../domain/idempotency.ts';
 import { usersOf } from '../models/collections.ts';
-import { type Account, type Outcome, post, type UserReference } from '../models/statements/accounts.ts';
+import { type Account, type Outcome, post, postOnce, type UserReference } from '../models/statements/accounts.ts';
 import { rolloverStatement } from '../models/statements/posting/periods.ts';
 import type { Store } from '../models/store.ts';
+import { findChargeByKey } from './ledger.ts';
 
 /** What operators do to accounts: each one is one atomic write that carries its line of the audit trail. */
 
@@ -16,19 +18,33 @@ export async function resetQuota(store: Store, user: UserReference, actor: Actor
 }
 
 /**
- * Adds credits to the running period; the next reset ends them.
+ * Adds credits to the running period; the next reset ends them. Under one key they are added once for ever.
  *
+ * @returns whether the key had granted them before
  * @throws {ValidationFailedError} unless `credits` is a whole number that may be moved
+ * @throws {ArtifexError} `idempotency_key_reused` when the key came with another request
  */
 export async function grantCredits(
   store: Store,
   user: UserReference,
   { credits, reason }: { credits: number; reason: string },
   actor: Actor,
-): Promise<Account> {
+  idempotency?: Idempotency,
+): Promise<{ repeated: boolean }> {
   assertCredits(credits);
   const act = { action: 'quota.granted', actor, detail: { credits, reason } } as const;
-  return (await post(store, user, { id: new Types.ObjectId(), kind: 'grant', credits, reason, act })).account;
+  const grant = { id: new Types.ObjectId(), kind: 'grant', credits, reason, act } as const;
+  if (!idempotency) {
+    await post(store, user, grant);
+    return { repeated: false };
+  }
+  const { key } = idempotency;
+  const outcome = await postOnce(store, user, { ...grant, ...idempotency }, () => findChargeByKey(store, key));
+  if (outcome.result === 'posted') return { repeated: false };
+  const earlier =
+    outcome.result === 'known' ? outcome.known : outcome.result === 'repeated' ? outcome.entry : undefined;
+  if (earlier?.fingerprint !== idempotency.fingerprint) throw keyReused();
+  return { repeated: true };
 }
 
 /**

@@ -3,7 +3,7 @@ import { ledgerOf } from '../models/collections.ts';
 import type { LedgerEntry } from '../models/LedgerEntry.ts';
 import type { Store } from '../models/store.ts';
 
-/** The charge that an idempotency key has paid, once it is settled. */
+/** The charge or grant that an idempotency key has made, once it is settled. */
 export function findChargeByKey(store: Store, key: string): Promise<LedgerEntry | null> {
   return ledgerOf(store).findOne({ key });
 }

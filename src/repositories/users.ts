@@ -1,5 +1,6 @@
 import type { Types } from 'mongoose';
 import { UserNotFoundError } from '../domain/errors.ts';
+import type { SubscriptionTier } from '../domain/tiers.ts';
 import { usersOf } from '../models/collections.ts';
 import { isDuplicateKey } from '../models/duplicateKey.ts';
 import { accountDeleted, type UserReference } from '../models/statements/accounts.ts';
@@ -60,6 +61,48 @@ export async function changeProfile(store: Store, reference: UserReference, chan
 
 function fieldsUnder(path: 'preferences' | 'settings', fields: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).map(([field, value]) => [`${path}.${field}`, value]));
+}
+
+/**
+ * The user of that id, deleted or not.
+ *
+ * @throws {UserNotFoundError}
+ */
+export async function getAnyUser(store: Store, _id: Types.ObjectId): Promise<User> {
+  const user = await usersOf(store).findOne({ _id }, { projection: { openEntries: 0 } });
+  if (!user) throw new UserNotFoundError();
+  return user;
+}
+
+export interface UserFilter {
+  /** As it is stored: without blanks around it, in small letters. */
+  email?: string | undefined;
+  tier?: SubscriptionTier | undefined;
+}
+
+/** A place in a list of users, newest first. */
+export interface UserPosition {
+  createdAt: Date;
+  id: Types.ObjectId;
+}
+
+/** A page of all users, deleted ones too, newest first, which sign-ups do not shift. */
+export function listUsers(
+  store: Store,
+  { email, tier, after, limit }: UserFilter & { after?: UserPosition | undefined; limit: number },
+): Promise<User[]> {
+  const older = after && {
+    createdAt: { $lte: after.createdAt },
+    $or: [{ createdAt: { $lt: after.createdAt } }, { _id: { $lt: after.id } }],
+  };
+  return usersOf(store)
+    .find(
+      { ...(email !== undefined && { email }), ...(tier && { subscriptionTier: tier }), ...older },
+      { projection: { openEntries: 0 } },
+    )
+    .sort({ createdAt: -1, _id: -1 })
+    .limit(limit)
+    .toArray();
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { RateLimiter } from '../domain/rateLimit.ts';
 import type { SessionTrust } from '../identity/sessionTrust.ts';
 import type { PictureStorage } from '../storage/port.ts';
+import type { Maintenance } from '../workflows/maintenance.ts';
 import type { SignIn } from '../workflows/signIn.ts';
 
 /** What the routes under `/v1` work with. */
@@ -9,4 +10,5 @@ export interface RouteDeps extends SignIn {
   storage: PictureStorage;
   /** Counts what a user asks of the quota. */
   quotaLimiter: RateLimiter;
+  maintenance: Maintenance;
 }

@@ -28,6 +28,13 @@ export async function openApiOf(app: Hono<EdgeEnv>): Promise<OpenApiDocument> {
             bearerFormat: 'JWT',
             description: 'A Clerk session token. In development `npm run token -- CLERK_USER_ID` prints one.',
           },
+          admin: {
+            type: 'http',
+            scheme: 'bearer',
+            bearerFormat: 'JWT',
+            description:
+              'A Clerk session token with the claim `metadata.role` = `admin` (`npm run token -- CLERK_USER_ID --admin`).',
+          },
         },
       },
     },

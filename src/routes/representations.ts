@@ -44,8 +44,8 @@ const preferences = {
   defaultQuality: z.enum(IMAGE_QUALITIES),
 };
 const settings = { emailNotifications: z.boolean(), quotaAlerts: z.boolean() };
-const preferencesSchema = readable({ resource: 'Preferences', by: 'self', id: 'Preferences' }, preferences);
-const settingsSchema = readable({ resource: 'Settings', by: 'self', id: 'Settings' }, settings);
+export const preferencesSchema = readable({ resource: 'Preferences', by: 'self', id: 'Preferences' }, preferences);
+export const settingsSchema = readable({ resource: 'Settings', by: 'self', id: 'Settings' }, settings);
 
 export const userSchema = readable(
   { resource: 'User', by: 'self', id: 'User' },

@@ -7,6 +7,7 @@ import { openDevelopmentKey } from '../identity/developmentKey.ts';
 import { createIdentities } from '../identity/identities.ts';
 import { clerkProfiles, noProfiles } from '../identity/profiles.ts';
 import { clerkTrust, developmentTrust, type SessionTrust } from '../identity/sessionTrust.ts';
+import { createMaintenance } from '../jobs/maintenance.ts';
 import type { RunningJob } from '../jobs/repeat.ts';
 import { startScheduler } from '../jobs/scheduler.ts';
 import { startSweeper } from '../jobs/sweeper.ts';
@@ -38,6 +39,7 @@ export async function createService(options: CoreOptions): Promise<Service> {
     ctx,
     storage,
     quotaLimiter: sharedLimiter(ctx, createLimitMemory(perMinute(env.rateLimit.quotaPerMinute))),
+    maintenance: createMaintenance({ ctx, storage, cleanup: env.cleanup, observer: core.observer }),
     sessions,
     identities: createIdentities((isHit) => observability.cacheLookedUp('identities', isHit)),
     requestAnswered: observability.requestAnswered,

@@ -8,6 +8,7 @@ import { perMinute } from '../domain/rateLimit.ts';
 import { createIdentities, type Identities } from '../identity/identities.ts';
 import { clerkProfiles, noProfiles, type ProfileSource } from '../identity/profiles.ts';
 import { clerkTrust, type SessionTrust } from '../identity/sessionTrust.ts';
+import { createMaintenance } from '../jobs/maintenance.ts';
 import type { EdgeEnv } from '../middleware/context.ts';
 import { problemHandler } from '../middleware/problem.ts';
 import { requestId } from '../middleware/requestId.ts';
@@ -81,13 +82,15 @@ function textOf(value: unknown): string | undefined {
 
 /** The application over a session's database. */
 export function appOf(
-  { log, sessions, profiles, identities, storage, quotaMemory, observability }: WorkerSetup,
+  { env, log, sessions, profiles, identities, storage, quotaMemory, observability }: WorkerSetup,
   { ctx, connection, isPrepared }: WorkerSession,
 ) {
   return createApp({
     log,
     ctx,
     storage,
+    // What removes pictures runs with the processes that draw them.
+    maintenance: createMaintenance({ ctx, storage: null, cleanup: env.cleanup, observer: observability.jobs }),
     sessions,
     identities,
     profiles,

@@ -1,6 +1,6 @@
 import { alertLevelOf } from '../domain/alerts.ts';
-import { ArtifexError, InsufficientQuotaError } from '../domain/errors.ts';
-import type { Idempotency } from '../domain/idempotency.ts';
+import { InsufficientQuotaError } from '../domain/errors.ts';
+import { type Idempotency, keyReused } from '../domain/idempotency.ts';
 import { quotaOf } from '../domain/quota.ts';
 import type { LedgerEntry } from '../models/LedgerEntry.ts';
 import { type Account, type Outcome, post, postOnce, type UserReference } from '../models/statements/accounts.ts';
@@ -44,11 +44,4 @@ async function alertIfReached(ctx: Context, account: Account): Promise<void> {
   const level = alertLevelOf(quotaOf(account, ctx.clock.now()));
   if (level === null || level <= account.quotaAlert || !(await raiseQuotaAlert(ctx, account, level))) return;
   ctx.alertQuota({ userId: account._id.toHexString(), tier: account.subscriptionTier, level });
-}
-
-function keyReused(): ArtifexError {
-  return new ArtifexError(
-    'idempotency_key_reused',
-    'This Idempotency-Key was sent before with another request. Send a new key with a new request.',
-  );
 }

@@ -11,7 +11,7 @@ import { systemStats, userStats } from '@/models/statements/usage/stats.ts';
 import { freezeDays, removeUsage } from '@/models/statements/usage/upkeep.ts';
 import { deleteUser, grantCredits, resetDueQuotas, resetQuota, restoreUser } from '@/repositories/accounts.ts';
 import { systemAnalytics, userAnalytics } from '@/repositories/analytics.ts';
-import { listAudit, recordAct } from '@/repositories/audit.ts';
+import { listAudit, recordAct, recordActOn } from '@/repositories/audit.ts';
 import { cancelGeneration, listGenerations } from '@/repositories/generations.ts';
 import {
   abandonLostJob,
@@ -29,7 +29,7 @@ import { claimGeneration, releaseLease, renewLease } from '@/repositories/queue.
 import { createLimitMemory, sharedLimiter } from '@/repositories/rateLimits.ts';
 import { rotateSubscriptions } from '@/repositories/rotation.ts';
 import { settle } from '@/repositories/settlement.ts';
-import { changeProfile, getUser, isStillUser } from '@/repositories/users.ts';
+import { changeProfile, getAnyUser, getUser, isStillUser, listUsers } from '@/repositories/users.ts';
 import { chargeGeneration } from '@/workflows/chargeGeneration.ts';
 import { performMaintenanceCleanup } from '@/workflows/cleanup.ts';
 import { consumeQuota } from '@/workflows/consumeQuota.ts';
@@ -316,6 +316,15 @@ async function listings(userId: Types.ObjectId): Promise<void> {
   const [, entry] = await listAudit(store, { limit: 5 });
   if (!entry) throw new Error('There were acts');
   await listAudit(store, { limit: 5, after: { at: entry.at, id: entry._id } });
+  await recordActOn(store, { action: 'user.read', actor }, [{ model: 'User', id: userId }]);
+  await getAnyUser(store, userId);
+  const [, user] = await listUsers(store, { limit: 5 });
+  if (!user) throw new Error('There are users');
+  const afterUser = { createdAt: user.createdAt, id: user._id };
+  for (const filter of [{}, { email: 'somebody@example.com' }, { tier: 'pro' as const }]) {
+    await listUsers(store, { ...filter, limit: 5 });
+    await listUsers(store, { ...filter, limit: 5, after: afterUser });
+  }
 }
 
 describe('the queries of the data layer', () => {

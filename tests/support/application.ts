@@ -3,6 +3,7 @@ import { createApp } from '@/app.ts';
 import { perMinute } from '@/domain/rateLimit.ts';
 import { createIdentities } from '@/identity/identities.ts';
 import { noProfiles } from '@/identity/profiles.ts';
+import { createMaintenance } from '@/jobs/maintenance.ts';
 import { createObservability } from '@/observability/observability.ts';
 import { createLimitMemory, sharedLimiter } from '@/repositories/rateLimits.ts';
 import type { PictureStorage } from '@/storage/port.ts';
@@ -47,10 +48,13 @@ export async function testApplication(
   const observability = createObservability({ log, slowQueryMs: 100 });
   const ctx = Object.assign(contextOf(store), { log, alertQuota: observability.alertQuota });
   const pictures = new Map<string, { bytes: Uint8Array; contentType: string }>();
+  const storage = storageOf(pictures);
+  const cleanup = { finishedDays: 365, failedDays: 30, deletedDays: 30 };
   const app = createApp({
     log,
     ctx,
-    storage: storageOf(pictures),
+    storage,
+    maintenance: createMaintenance({ ctx, storage, cleanup, observer: observability.jobs }),
     sessions: issuer.trust,
     quotaLimiter: sharedLimiter(store, createLimitMemory(perMinute(quotaPerMinute)), patienceMs),
     identities: createIdentities((isHit) => observability.cacheLookedUp('identities', isHit)),

@@ -8,7 +8,7 @@ export type Posting = Pick<OpenEntry, 'id' | 'reason' | 'act'> &
   (
     | (Pick<OpenEntry, 'key' | 'fingerprint' | 'generationId' | 'generation'> & { kind: 'charge'; credits: number })
     | { kind: 'refund'; credits: number; period: number; chargeId: Types.ObjectId; generationId?: Types.ObjectId }
-    | { kind: 'grant'; credits: number }
+    | (Pick<OpenEntry, 'key' | 'fingerprint'> & { kind: 'grant'; credits: number })
     /** `ifPeriod`: only while that is the number of the account's period, so that nobody resets a month that they have not seen. */
     | { kind: 'reset'; ifPeriod?: number | undefined }
     | { kind: 'delivery'; credits: number; generationId: Types.ObjectId }
@@ -46,7 +46,7 @@ export type KeyGuard = { forgottenBefore: Date } | { forgottenThrough: Date };
 
 /** Where a posting stands in the account's open entries. Postings that must not happen twice have the same place. */
 export function slotOf(posting: Posting): string {
-  if (posting.kind === 'charge' && posting.key !== undefined) return `k${posting.key}`;
+  if ('key' in posting && posting.key !== undefined) return `k${posting.key}`;
   if (posting.kind === 'charge' && isForExisting(posting)) return `g${posting.generationId.toHexString()}`;
   if (posting.kind === 'refund') return `r${posting.chargeId.toHexString()}`;
   if (posting.kind === 'delivery') return `d${posting.generationId.toHexString()}`;

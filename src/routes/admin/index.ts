@@ -1,0 +1,20 @@
+import { Hono } from 'hono';
+import { authenticate, requireAdmin } from '../../middleware/auth.ts';
+import type { UserEnv } from '../../middleware/context.ts';
+import type { RouteDeps } from '../deps.ts';
+import { adminAnalyticsRoutes } from './analytics.ts';
+import { adminAuditRoutes } from './audit.ts';
+import { adminMaintenanceRoutes } from './maintenance.ts';
+import { adminQuotaRoutes } from './quota.ts';
+import { adminUserRoutes } from './users.ts';
+
+/** For those alone whose session token carries the role; there is no other way to it. */
+export function adminRoutes(deps: RouteDeps) {
+  return new Hono<UserEnv>()
+    .use(authenticate(deps.sessions, 'admin'), requireAdmin())
+    .route('/analytics', adminAnalyticsRoutes(deps))
+    .route('/users', adminUserRoutes(deps))
+    .route('/users', adminQuotaRoutes(deps))
+    .route('/maintenance', adminMaintenanceRoutes(deps))
+    .route('/audit', adminAuditRoutes(deps));
+}

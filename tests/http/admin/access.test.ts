@@ -1,0 +1,67 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { auditOf } from '@/models/collections.ts';
+import { problemOf } from '../../support/api.ts';
+import { type TestApplication, testApplication } from '../../support/application.ts';
+import { signUp, useDatabase } from '../../support/database.ts';
+import { createTokenIssuer } from '../../support/tokens.ts';
+
+const store = useDatabase();
+let api: TestApplication;
+beforeAll(async () => {
+  api = await testApplication(store);
+});
+
+const ROUTES = [
+  ['GET', '/v1/admin/analytics'],
+  ['GET', '/v1/admin/users'],
+  ['GET', '/v1/admin/users/{id}'],
+  ['POST', '/v1/admin/users/{id}/quota/reset'],
+  ['POST', '/v1/admin/users/{id}/quota/grant'],
+  ['POST', '/v1/admin/maintenance/cleanup'],
+  ['POST', '/v1/admin/maintenance/quota-reset'],
+  ['GET', '/v1/admin/audit'],
+] as const;
+
+async function call(method: string, path: string, token?: string): Promise<Response> {
+  const userId = await signUp(store);
+  return api.request(path.replace('{id}', userId.toHexString()), {
+    method,
+    headers: {
+      ...(token !== undefined && { Authorization: `Bearer ${token}` }),
+      ...(path.endsWith('grant') && { 'Content-Type': 'application/json' }),
+    },
+    ...(path.endsWith('grant') && { body: '{"credits":1,"reason":"because"}' }),
+  });
+}
+
+describe.each(ROUTES)('%s %s', (method, path) => {
+  it('is 401 without a token', async () => {
+    expect(await problemOf(await call(method, path))).toMatchObject({ status: 401, code: 'unauthenticated' });
+  });
+
+  it('is 401 with a token that somebody else has signed, or nobody', async () => {
+    const admin = { metadata: { role: 'admin' } };
+    const stranger = await createTokenIssuer();
+    for (const token of [await stranger.sign(admin), api.issuer.unsigned(admin), 'nonsense']) {
+      expect(await problemOf(await call(method, path, token))).toMatchObject({ status: 401, code: 'unauthenticated' });
+    }
+  });
+
+  it.each([
+    ['without the claim', {}],
+    ['with another role', { metadata: { role: 'user' } }],
+    ['with the role in a list', { metadata: { role: ['admin'] } }],
+    ['with the role where users write', { unsafe_metadata: { role: 'admin' }, role: 'admin' }],
+    ['with the role in capitals', { metadata: { role: 'Admin' } }],
+  ])('is 403 forbidden %s, and leaves no trace', async (_, claims) => {
+    const before = await auditOf(store).countDocuments({});
+    const response = await call(method, path, await api.issuer.sign(claims));
+    expect(await problemOf(response)).toMatchObject({ status: 403, code: 'forbidden' });
+    expect(await auditOf(store).countDocuments({})).toBe(before);
+  });
+
+  it('is answered for an administrator', async () => {
+    const token = await api.issuer.sign({ metadata: { role: 'admin' } });
+    expect((await call(method, path, token)).status).toBe(200);
+  });
+});
