@@ -46,6 +46,58 @@ describe('a generation that changes through its model is counted again', () => {
     expect(await isCounted(fourth._id)).toBe(false);
   });
 
+  it('when it is replaced, also by one that says it is counted', async () => {
+    const draft = { userId: new Types.ObjectId(), type: 'text-to-image', prompt: 'b', credits: 1 } as const;
+    const mark = { counted: { run: new Types.ObjectId(), done: true as const } };
+    const one = await counted();
+    await ImageGeneration.replaceOne({ _id: one._id }, { ...draft, ...mark });
+    expect(await isCounted(one._id)).toBe(false);
+    const other = await counted();
+    await ImageGeneration.findOneAndReplace({ _id: other._id }, { ...draft, ...mark });
+    expect(await isCounted(other._id)).toBe(false);
+  });
+
+  it('when it is written in bulk, by whichever kind of write', async () => {
+    const some = await Promise.all(Array.from({ length: 5 }, counted));
+    const [first, second, third, fourth, fifth] = some.map(({ _id }) => ({ _id }));
+    const stored = await generationsOf(store).findOne({ ...fifth });
+    if (!stored) throw new Error('It was just created');
+    const { _id: _, ...replacement } = { ...stored, prompt: 'b' };
+    await ImageGeneration.bulkWrite([
+      { updateOne: { filter: { ...first }, update: { style: 'oil' } } },
+      { updateOne: { filter: { ...second }, update: { $set: { style: 'oil' }, $unset: { processingTime: 1 } } } },
+      { updateMany: { filter: { ...third }, update: deletion(store.clock) } },
+      { updateOne: { filter: { ...fourth }, update: [{ $set: { style: 'oil' } }] } },
+      { replaceOne: { filter: { ...fifth }, replacement } },
+    ]);
+    for (const { _id } of some) {
+      expect(await isCounted(_id)).toBe(false);
+      expect(await generationsOf(store).findOne({ _id })).toMatchObject(
+        _id.equals(third?._id) ? { isDeleted: true } : {},
+      );
+    }
+    expect(await generationsOf(store).findOne({ ...first })).toMatchObject({ style: 'oil' });
+    expect(await generationsOf(store).findOne({ ...fifth })).toMatchObject({ prompt: 'b' });
+  });
+
+  it('when it is saved in bulk, or updated through its document', async () => {
+    const saved = await counted();
+    saved.style = 'oil';
+    await ImageGeneration.bulkSave([saved]);
+    expect(await isCounted(saved._id)).toBe(false);
+    const updated = await counted();
+    await updated.updateOne({ style: 'oil' });
+    expect(await isCounted(updated._id)).toBe(false);
+  });
+
+  it('and when it is inserted it is not counted yet', async () => {
+    const draft = { userId: new Types.ObjectId(), type: 'text-to-image', prompt: 'b' } as const;
+    const [inserted] = await ImageGeneration.insertMany([draft]);
+    expect(inserted && (await isCounted(inserted._id))).toBe(false);
+    const { insertedIds } = await ImageGeneration.bulkWrite([{ insertOne: { document: draft } }]);
+    expect(await isCounted(insertedIds[0])).toBe(false);
+  });
+
   it('but not when it is saved without a change', async () => {
     const generation = await counted();
     await generation.save();
