@@ -16,6 +16,9 @@ const SECRETS: readonly (readonly [RegExp, string])[] = [
   [/\beyJ[\w-]+\.[\w-]+\.[\w-]*/g, '[token]'],
   [/\b(?:sk|rk|whsec|ak|mt|oat)_[\w+/=-]{6,}/g, '[secret]'],
   [/(\w:\/\/)[^\s/@]+@/g, '$1[credentials]@'],
+  // A unique index that refuses a write tells the values that are there already: perhaps somebody's address. They end the message,
+  // behind which a stack may follow (https://www.mongodb.com/docs/manual/core/index-unique/).
+  [/\bdup key: \{[\s\S]*?(?=\n {4}at |$)/g, 'dup key: [values]'],
 ];
 
 function withoutSecrets(text: string): string {
@@ -54,6 +57,24 @@ export function errorFields(thrown: unknown): LogFields {
   if (!(thrown instanceof Error)) {
     return { error: typeof thrown };
   }
-  const cause = thrown.cause instanceof Error ? `${thrown.cause.name}: ${thrown.cause.message}` : undefined;
-  return { error: thrown.name, errorMessage: thrown.message, cause, stack: thrown.stack };
+  const cause = thrown.cause instanceof Error ? `${thrown.cause.name}: ${messageOf(thrown.cause)}` : undefined;
+  const message = messageOf(thrown);
+  return {
+    error: thrown.name,
+    errorMessage: message,
+    cause,
+    stack: thrown.stack?.replace(thrown.message, () => message),
+  };
+}
+
+/**
+ * The message of an error as it may be kept: without secrets, and without values that somebody gave. Mongoose's errors of
+ * validation quote those in many forms, and so only the paths are told (https://mongoosejs.com/docs/validation.html#validation-errors).
+ */
+export function messageOf(error: Error): string {
+  if (error.name === 'ValidationError' && 'errors' in error && typeof error.errors === 'object') {
+    return `refused: ${Object.keys(error.errors ?? {}).join(', ')}`;
+  }
+  if (error.name === 'CastError' && 'path' in error) return `refused: ${String(error.path)}`;
+  return withoutSecrets(error.message);
 }

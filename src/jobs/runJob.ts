@@ -1,4 +1,4 @@
-import { errorFields } from '../config/log.ts';
+import { errorFields, messageOf } from '../config/log.ts';
 import type { JobResult } from '../models/JobState.ts';
 import { endJob, giveJobBack, type JobLease, renewJobLease } from '../repositories/jobLeases.ts';
 import type { Context } from '../workflows/context.ts';
@@ -70,10 +70,10 @@ export async function runJob(
   }
 }
 
-/** What is recorded of an error: its kind and its first line. The stack goes to the log alone. */
+/** What is recorded of an error: its kind and its first line, as the log would have it. The stack goes to the log alone. */
 function textOf(failure: unknown): string {
   if (!(failure instanceof Error)) return typeof failure;
-  return `${failure.name}: ${failure.message.split('\n')[0]}`.slice(0, 500);
+  return `${failure.name}: ${messageOf(failure).split('\n')[0]}`.slice(0, 500);
 }
 
 /**

@@ -1,3 +1,4 @@
+import mongoose from 'mongoose';
 import { describe, expect, it } from 'vitest';
 import { createLog, errorFields } from '../../src/config/log.ts';
 
@@ -49,5 +50,30 @@ describe('a log line', () => {
     log.info(text, { ...errorFields(new Error(text)), stack: undefined });
 
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({ msg: safe, errorMessage: safe });
+  });
+
+  it('keeps values out that a unique index or a model has refused, from the message, the cause and the stack', async () => {
+    const address = 'anna\n}@example.com';
+    const refusal = new Error(
+      `E11000 duplicate key error collection: a.users index: email_1 dup key: { email: "${address}" }`,
+    );
+    const Person = mongoose.model(
+      'LoggedPerson',
+      new mongoose.Schema({ name: { type: String, maxlength: 3 }, age: Number }),
+    );
+    const invalid = await new Person({ name: address, age: address }).validate().catch((error: unknown) => error);
+    const { log, lines } = logAt('info');
+
+    log.error('first', errorFields(refusal));
+    log.error('second', errorFields(new Error('a job failed', { cause: refusal })));
+    log.error('third', errorFields(invalid));
+
+    expect(lines.join()).not.toMatch(/anna|example\.com/);
+    const [first, second, third] = lines.map((line) => JSON.parse(line));
+    expect(first.errorMessage).toBe('E11000 duplicate key error collection: a.users index: email_1 dup key: [values]');
+    expect(first.stack).toMatch(/dup key: \[values\]\n {4}at /);
+    expect(second.cause).toContain('index: email_1 dup key: [values]');
+    expect(third).toMatchObject({ error: 'ValidationError', errorMessage: 'refused: age, name' });
+    expect(third.stack).toMatch(/^ValidationError: refused: age, name\n {4}at /);
   });
 });

@@ -145,6 +145,20 @@ describe('jobs in many processes', () => {
 });
 
 describe('a run', () => {
+  it('that a unique index refuses is recorded without the values', async () => {
+    const clerkUserId = 'user_anna_of_the_index';
+    const twice = jobThat(async () => {
+      await store.models.User.create([{ clerkUserId }, { clerkUserId }]);
+      return {};
+    });
+    const process = processWith(twice);
+    await process.look();
+    store.clock.advance(MINUTE);
+    await process.look();
+    const { lastRun } = await stateOf();
+    expect(lastRun?.error).toMatch(/^MongoServerError: E11000 .* dup key: \[values\]$/);
+  });
+
   it('that fails is recorded with its reason, and the next instant is run', async () => {
     let runs = 0;
     const process = processWith(
