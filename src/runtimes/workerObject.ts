@@ -13,7 +13,7 @@ const POOL_SIZE = 3;
  * Milliseconds without a request and a command after which the database is let go. Open sockets and the driver's timers would keep the
  * object in memory, and on the bill, for ever: https://developers.cloudflare.com/durable-objects/concepts/durable-object-lifecycle/
  */
-const IDLE_MS = 20_000;
+const IDLE_MS = 10_000;
 
 interface Held {
   session: WorkerSession;

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { databaseUri } from '../support/database.ts';
@@ -45,6 +46,13 @@ describe('npm run build', () => {
       expect.stringMatching(/^worker .*worker\.js {2}\d+ KiB, \d+ KiB gzipped {2}[\d.]+ s$/),
     ]);
     expect(built.status).toBe(0);
+  });
+
+  it('makes a Worker of less than a mebibyte, gzipped', async () => {
+    const gzipped = gzipSync(await readFile(join(folder.path, 'worker', 'worker.js'))).length;
+
+    expect(gzipped).toBeLessThan(1024 * 1024);
+    expect(built.output.join('\n')).toContain(`, ${Math.round(gzipped / 1024)} KiB gzipped`);
   });
 
   it('refuses a target that there is not, in one line', async () => {

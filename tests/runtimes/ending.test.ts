@@ -1,0 +1,124 @@
+import { type EmbeddedMongo, startEmbeddedMongo } from 'embedded-mongo';
+import mongoose, { type Connection } from 'mongoose';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { createPeople, type People } from '../support/people.ts';
+import { temporaryFolder } from '../support/processes.ts';
+import { RUNTIMES, type RunningRuntime, START_PATIENCE_MS, startRuntime } from '../support/runtimes.ts';
+
+const IMAGE = JSON.stringify({ type: 'text-to-image', prompt: 'A quiet bay', quality: 'hd' });
+const serverStatus = z.object({ connections: z.object({ current: z.number() }) });
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let people: People;
+beforeAll(async () => {
+  [folder, people] = await Promise.all([temporaryFolder(), createPeople()]);
+});
+afterAll(() => folder.remove());
+
+/** A database server for each, so that its connections can be counted. */
+let mongo: EmbeddedMongo;
+let observer: Connection;
+beforeEach(async () => {
+  mongo = await startEmbeddedMongo();
+  observer = await mongoose.createConnection(mongo.uriFor('ending'), { maxPoolSize: 1 }).asPromise();
+});
+afterEach(async () => {
+  await observer.close();
+  await mongo.stop();
+});
+
+async function connections(): Promise<number> {
+  return serverStatus.parse(await observer.db?.admin().command({ serverStatus: 1 })).connections.current;
+}
+
+/** What the driver has given back is closed a moment later. */
+async function untilConnections(isRight: (current: number) => boolean): Promise<void> {
+  while (!isRight(await connections())) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+function start(runtime: (typeof RUNTIMES)[number], env: Record<string, string> = {}): Promise<RunningRuntime> {
+  const given = { ...people.env, MONGODB_URI: mongo.uriFor('ending'), ARTIFEX_DATA_DIR: folder.path };
+  return startRuntime(runtime, { ...given, ...env });
+}
+
+function createAll(url: string, authorizations: readonly { Authorization: string }[]) {
+  return authorizations.map((authorization) =>
+    fetch(`${url}/v1/generations`, {
+      method: 'POST',
+      headers: { ...authorization, 'Content-Type': 'application/json' },
+      body: IMAGE,
+    }).then(
+      async (response) => ({ status: response.status, body: await response.text() }),
+      // A connection that had not been accepted yet is refused, not cut off.
+      (error: unknown) => ({ status: 0, body: String(error) }),
+    ),
+  );
+}
+
+const newcomers = (count: number) => Promise.all(Array.from({ length: count }, () => people.newcomer()));
+
+const ENDINGS = RUNTIMES.flatMap((runtime) => [
+  [runtime, 'SIGTERM' as const] as const,
+  [runtime, 'SIGINT' as const] as const,
+]);
+
+describe.each(ENDINGS)('%s at %s', (runtime, signal) => {
+  it('answers what was asked, gives leases and connections back, and ends with status 0', {
+    timeout: START_PATIENCE_MS,
+  }, async () => {
+    const before = await connections();
+    const server = await start(runtime);
+    const requests = createAll(server.url, await newcomers(24));
+    await Promise.race(requests);
+    const status = await server.end(signal);
+    const answers = await Promise.all(requests);
+
+    expect(answers.filter((answer) => answer.status !== 201 && answer.status !== 0)).toEqual([]);
+    const created = answers.filter((answer) => answer.status === 201);
+    expect(created.length).toBeGreaterThan(0);
+    for (const { body } of created) expect(JSON.parse(body)).toMatchObject({ credits: 2 });
+    expect(status).toBe(0);
+    const generations = observer.collection('imagegenerations');
+    expect(await generations.countDocuments({ lease: { $exists: true } })).toBe(0);
+    expect(await generations.countDocuments()).toBe(created.length);
+    await untilConnections((current) => current === before);
+  });
+});
+
+describe.each(RUNTIMES)('the connections of %s', (runtime) => {
+  it('stay within its pools, however much is asked, and a request after idling is answered', {
+    timeout: START_PATIENCE_MS,
+  }, async () => {
+    const server = await start(runtime, { ARTIFEX_WORKER: 'off' });
+    try {
+      const quiet = await connections();
+      let most = 0;
+      for (let burst = 0; burst < 3; burst += 1) {
+        const statuses = await Promise.all(
+          (await newcomers(100)).map(async (headers) => {
+            const response = await fetch(`${server.url}/v1/quota`, { headers });
+            await response.arrayBuffer();
+            return response.status;
+          }),
+        );
+        expect(new Set(statuses)).toEqual(new Set([200]));
+        most = Math.max(most, await connections());
+      }
+      expect(most - quiet).toBeLessThanOrEqual(POOLS[runtime]);
+      // Objects let go of the database when nobody asks; processes keep what they have.
+      if (runtime === 'worker') await untilConnections((current) => current <= quiet);
+      else await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+      const later = await fetch(`${server.url}/v1/quota`, { headers: await people.newcomer() });
+      expect(later.status).toBe(200);
+    } finally {
+      await server.end();
+    }
+  });
+});
+
+/** Longer than the driver waits between two looks at the server. */
+const IDLE_MS = 11_000;
+
+/** A process has a pool of 32; an object one of 3 and a connection that watches the server, and there are four objects. */
+const POOLS = { bun: 32, node: 32, deno: 32, worker: 16 } as const;
