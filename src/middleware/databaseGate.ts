@@ -1,13 +1,15 @@
 import { createMiddleware } from 'hono/factory';
+import { uniqueSymbol } from 'hono-openapi';
 import { ArtifexError } from '../domain/errors.ts';
 import type { EdgeEnv } from './context.ts';
+import { problemAnswers } from './describe.ts';
 
 /**
  * Refuses requests until the database has been reached and its unique indexes stand: a write before that could leave a double
  * behind. Later failures show in the statements themselves.
  */
 export function requireDatabase(isPrepared: () => boolean) {
-  return createMiddleware<EdgeEnv>(async function refuseUntilPrepared(_, next) {
+  const middleware = createMiddleware<EdgeEnv>(async function refuseUntilPrepared(_, next) {
     if (!isPrepared()) {
       throw new ArtifexError(
         'unavailable',
@@ -16,4 +18,5 @@ export function requireDatabase(isPrepared: () => boolean) {
     }
     await next();
   });
+  return Object.assign(middleware, { [uniqueSymbol]: { spec: { responses: problemAnswers(['unavailable']) } } });
 }

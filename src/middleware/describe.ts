@@ -7,6 +7,8 @@ import { problemSchema } from './problemSchema.ts';
 export interface Answer {
   description: string;
   schema?: z.ZodType;
+  /** Of a body that is no JSON; its schema is then text or bytes. */
+  mediaType?: string;
   headers?: Readonly<Record<string, string>>;
 }
 
@@ -34,7 +36,7 @@ export function describe(description: Description) {
   return describeRoute({ ...rest, responses: { ...successes, ...problemAnswers(errors) } });
 }
 
-function successAnswer({ description, schema, headers = {} }: Answer) {
+function successAnswer({ description, schema, mediaType, headers = {} }: Answer) {
   const fields = Object.entries(headers).map(([name, text]) => [
     name,
     { description: text, schema: { type: 'string' as const } },
@@ -44,6 +46,7 @@ function successAnswer({ description, schema, headers = {} }: Answer) {
     ...(fields.length > 0 ? { headers: Object.fromEntries(fields) } : {}),
     // What leaves, not what a schema would also take: defaults are present in an answer.
     ...(schema ? { content: { 'application/json': { schema: resolver(schema, { options: { io: 'output' } }) } } } : {}),
+    ...(mediaType === undefined ? {} : { content: { [mediaType]: { schema: { type: 'string' as const } } } }),
   };
 }
 

@@ -30,9 +30,25 @@ export function docsRoutes(document: () => Promise<OpenApiDocument>) {
       }),
       async (c) => c.json(await openApi()),
     )
-    .get('/docs', async (c) => {
-      c.header('Content-Security-Policy', PAGE_POLICY);
-      return c.html(docsPage(await openApi()));
-    })
-    .get('/docs/style.css', (c) => c.body(DOCS_STYLE, 200, { 'Content-Type': 'text/css; charset=utf-8' }));
+    .get(
+      '/docs',
+      describe({
+        summary: 'This reference',
+        tags: ['operation'],
+        answers: { 200: { description: 'A page without scripts.', mediaType: 'text/html' } },
+      }),
+      async (c) => {
+        c.header('Content-Security-Policy', PAGE_POLICY);
+        return c.html(docsPage(await openApi()));
+      },
+    )
+    .get(
+      '/docs/style.css',
+      describe({
+        summary: 'Its style sheet',
+        tags: ['operation'],
+        answers: { 200: { description: 'The style sheet.', mediaType: 'text/css' } },
+      }),
+      (c) => c.body(DOCS_STYLE, 200, { 'Content-Type': 'text/css; charset=utf-8' }),
+    );
 }

@@ -12,6 +12,7 @@ const schema = z.looseObject({
   format: z.string().optional(),
   description: z.string().optional(),
   enum: z.array(z.unknown()).optional(),
+  examples: z.array(z.unknown()).optional(),
   const: z.unknown().optional(),
   default: z.unknown().optional(),
   minimum: z.number().optional(),
@@ -57,7 +58,10 @@ const operation = z.object({
 const page = z.object({
   info: z.object({ title: z.string(), version: z.string(), description: z.string().default('') }),
   paths: z.record(z.string(), z.record(z.string(), operation)),
-  components: z.object({ schemas: z.record(z.string(), schema).default({}) }),
+  components: z.object({
+    schemas: z.record(z.string(), schema).default({}),
+    securitySchemes: z.record(z.string(), z.object({ description: z.string().default('') })).default({}),
+  }),
 });
 
 type Operation = z.output<typeof operation> & { method: string; path: string };
@@ -68,6 +72,9 @@ export function docsPage(document: OpenApiDocument): Markup {
   const { info, paths, components } = page.parse(JSON.parse(JSON.stringify(document)));
   const operations = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, each]) => ({ ...each, method: method.toUpperCase(), path })),
+  );
+  const schemes = Object.fromEntries(
+    Object.entries(components.securitySchemes).map(([scheme, { description }]) => [scheme, description]),
   );
   const tags = [...new Set(operations.flatMap((each) => each.tags))].sort();
 
@@ -90,23 +97,27 @@ ${operations.map((each) => html`<li><a href="#${each.operationId}"><code>${each.
 <main id="content">
 ${tags.map(
   (tag) => html`<section><h2 id="tag-${tag}">${tag}</h2>
-${operations.filter((each) => each.tags.includes(tag)).map(operationPart)}</section>`,
+${operations.filter((each) => each.tags.includes(tag)).map((each) => operationPart(each, schemes))}</section>`,
 )}
 <section><h2 id="errors">Errors</h2>${errorTable()}</section>
 <section><h2 id="schemas">Schemas</h2>
 ${Object.entries(components.schemas).map(
-  ([name, each]) => html`<h3 id="schema-${name}">${name}</h3>${paragraph(each.description)}${fields(each, name)}`,
+  ([name, each]) =>
+    html`<h3 id="schema-${name}">${name}</h3>${paragraph(each.description)}${fields(each, name)}${examples(each)}`,
 )}</section>
 </main>
 </body>
 </html>`;
 }
 
-function operationPart(each: Operation): Markup {
-  const isLocked = each.security.length > 0;
+function operationPart(each: Operation, schemes: Readonly<Record<string, string>>): Markup {
   return html`<article>
 <h3 id="${each.operationId}"><code>${each.method} ${each.path}</code> ${each.summary}</h3>
-${isLocked ? html`<p class="lock">Needs <code>Authorization: Bearer</code> with a session token.</p>` : ''}
+${each.security
+  .flatMap(Object.keys)
+  .map(
+    (scheme) => html`<p class="lock">Needs <code>Authorization: Bearer</code>: ${text(schemes[scheme] ?? scheme)}</p>`,
+  )}
 ${paragraph(each.description)}
 ${table(
   'Parameters',
@@ -118,7 +129,7 @@ ${table(
     text(parameter.description ?? parameter.schema?.description ?? ''),
   ]),
 )}
-${Object.values(each.requestBody?.content ?? {}).map((media) => (media.schema ? fields(media.schema, 'Body') : ''))}
+${Object.values(each.requestBody?.content ?? {}).map((media) => (media.schema ? html`${fields(media.schema, 'Body')}${examples(media.schema)}` : ''))}
 ${table(
   'Answers',
   ['Status', 'Meaning', 'Body'],
@@ -146,6 +157,10 @@ ${ERROR_CODES.map(
 const ERROR_CODES = z
   .array(z.custom<ErrorCode>((code) => typeof code === 'string' && code in ERROR_STATUS))
   .parse(Object.keys(ERROR_STATUS));
+
+function examples(each: Schema): Markup[] {
+  return (each.examples ?? []).map((value) => html`<pre><code>${JSON.stringify(value, null, 2)}</code></pre>`);
+}
 
 /** The properties of an object, one row each; a list shows those of its entries. */
 function fields(each: Schema, caption: string): Markup | string {

@@ -10,6 +10,8 @@ a { color: var(--link); }
 h2 { margin-top: 3rem; border-bottom: 1px solid var(--line); }
 h3 { margin: 2rem 0 .25rem; font-size: 1.05rem; overflow-wrap: anywhere; }
 code { font: .92em ui-monospace, monospace; background: var(--soft); border-radius: .25rem; padding: .1em .3em; }
+pre { overflow-x: auto; background: var(--soft); border-radius: .25rem; padding: .75rem; }
+pre code { background: none; padding: 0; }
 nav ul { columns: 18rem; padding-left: 1.1rem; }
 .table { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0 1rem; font-size: .93rem; }

@@ -14,7 +14,7 @@ export function imageRoutes({ storage }: { storage: PictureStorage }) {
     describe({
       summary: 'A finished picture',
       tags: ['generations'],
-      answers: { 200: { description: 'The picture.' } },
+      answers: { 200: { description: 'The picture.', mediaType: 'image/*' } },
       errors: ['not_found'],
     }),
     async (c) => {

@@ -14,7 +14,7 @@ export function metricsRoutes({ metrics }: MetricsDeps) {
       summary: 'Metrics',
       description: "In Prometheus' text format, of this process alone.",
       tags: ['operation'],
-      answers: { 200: { description: 'The metrics.' } },
+      answers: { 200: { description: 'The metrics.', mediaType: 'text/plain' } },
     }),
     async (c) => {
       const { contentType, text } = await metrics();

@@ -2,6 +2,7 @@ import type { Hono } from 'hono';
 import { generateSpecs } from 'hono-openapi';
 import manifest from '../../package.json' with { type: 'json' };
 import type { EdgeEnv } from '../middleware/context.ts';
+import { ANSWER_HEADERS, complete } from './openapiCompletion.ts';
 
 /** An OpenAPI 3.1 document. */
 export type OpenApiDocument = Awaited<ReturnType<typeof generateSpecs>>;
@@ -15,12 +16,16 @@ Every answer carries \`X-Request-Id\`: your own, where you sent one of 1 to 128 
 export async function openApiOf(app: Hono<EdgeEnv>): Promise<OpenApiDocument> {
   const document = await generateSpecs(app, {
     excludeStaticFile: false,
-    // Each validator documents its own refusal, in the shape that it really has.
-    defaultValidationErrorResponse: false,
+    // What refuses a body documents that itself; this is for the routes with a query alone.
+    defaultValidationErrorResponse: {
+      description: '`validation_failed`',
+      content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+    },
     documentation: {
       info: { title: 'Artifex', version: manifest.version, description: INTRODUCTION },
       servers: [{ url: '/' }],
       components: {
+        headers: ANSWER_HEADERS,
         securitySchemes: {
           session: {
             type: 'http',
@@ -41,16 +46,8 @@ export async function openApiOf(app: Hono<EdgeEnv>): Promise<OpenApiDocument> {
   });
   for (const path of Object.values(document.paths)) {
     for (const operation of [path.get, path.put, path.post, path.patch, path.delete]) {
-      withEachSecurityOnce(operation);
+      if (operation) complete(operation);
     }
   }
   return document;
-}
-
-/** The generator adds what a module's middleware says once for each documented handler of a route. */
-function withEachSecurityOnce(operation: { security?: Record<string, string[]>[] } | undefined): void {
-  if (operation?.security) {
-    const byName = new Map(operation.security.map((requirement) => [JSON.stringify(requirement), requirement]));
-    operation.security = [...byName.values()];
-  }
 }

@@ -16,6 +16,8 @@ export interface Subject<R extends Resource, By extends Audience> {
   by: By;
   /** The name of the schema in the description of the API. */
   id: string;
+  /** One that the schema accepts, for readers. */
+  example?: Readonly<Record<string, unknown>>;
 }
 
 /** The shape, where every field is an allowed one. */
@@ -30,9 +32,9 @@ export function readable<
   const R extends Resource,
   const By extends Audience,
   Shape extends Only<Shape, Readable<R, By>>,
->({ resource, by, id }: Subject<R, By>, shape: Shape) {
+>({ resource, by, id, example }: Subject<R, By>, shape: Shape) {
   refuseOthers('read', resource, by, shape);
-  return z.object(shape).meta({ id, 'x-resource': resource, 'x-read-by': by });
+  return z.object(shape).meta({ id, 'x-resource': resource, 'x-read-by': by, ...examplesOf(example) });
 }
 
 /**
@@ -44,10 +46,12 @@ export function writable<
   const R extends Resource,
   const By extends Audience,
   Shape extends Only<Shape, Writable<R, By>>,
->({ resource, by, id }: Subject<R, By>, shape: Shape) {
+>({ resource, by, id, example }: Subject<R, By>, shape: Shape) {
   refuseOthers('write', resource, by, shape);
-  return z.strictObject(shape).meta({ id, 'x-resource': resource, 'x-written-by': by });
+  return z.strictObject(shape).meta({ id, 'x-resource': resource, 'x-written-by': by, ...examplesOf(example) });
 }
+
+const examplesOf = (example: Subject<Resource, Audience>['example']) => example && { examples: [example] };
 
 /** Only what the schema names: whatever else the values carry stays here. */
 export function represent<Shape extends z.ZodRawShape>(

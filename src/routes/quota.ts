@@ -32,7 +32,7 @@ const quotaAnswer = readable(
 );
 
 const consumption = writable(
-  { resource: 'Consumption', by: 'self', id: 'ConsumptionRequest' },
+  { resource: 'Consumption', by: 'self', id: 'ConsumptionRequest', example: { credits: 2, reason: 'A print' } },
   {
     credits: z.int().min(1).max(MAX_CREDITS),
     reason: z.string().min(1).max(500).exactOptional(),

@@ -22,7 +22,12 @@ import { instantSchema } from './schemas.ts';
 const credits = z.int().nonnegative();
 
 export const quotaSchema = readable(
-  { resource: 'Quota', by: 'self', id: 'Quota' },
+  {
+    resource: 'Quota',
+    by: 'self',
+    id: 'Quota',
+    example: { tier: 'free', limit: 10, used: 3, remaining: 7, resetsAt: '2026-04-10T09:00:00.000Z' },
+  },
   {
     tier: z.enum(SUBSCRIPTION_TIERS),
     limit: credits.describe("The tier's quota and what was granted in this period."),
@@ -74,7 +79,7 @@ function isLanguageTag(text: string): boolean {
 
 /** What is left out stays as it is. */
 export const userChangesSchema = writable(
-  { resource: 'User', by: 'self', id: 'UserChanges' },
+  { resource: 'User', by: 'self', id: 'UserChanges', example: { name: 'Ada', preferences: { theme: 'dark' } } },
   {
     name: z.string().trim().min(1).max(200).exactOptional(),
     preferences: writable(
@@ -116,7 +121,19 @@ export function userOut(user: User, now: Date): z.input<typeof userSchema> {
 }
 
 export const ledgerEntrySchema = readable(
-  { resource: 'LedgerEntry', by: 'self', id: 'LedgerEntry' },
+  {
+    resource: 'LedgerEntry',
+    by: 'self',
+    id: 'LedgerEntry',
+    example: {
+      id: '69afe0c5a1b2c3d4e5f60718',
+      kind: 'charge',
+      credits: 2,
+      balance: 8,
+      generationId: '69afe0c5a1b2c3d4e5f60719',
+      at: '2026-03-10T09:00:00.000Z',
+    },
+  },
   {
     id: z.string(),
     kind: z.enum(LEDGER_KINDS),
@@ -142,7 +159,18 @@ const { maxPromptLength, maxNegativePromptLength, maxNameLength, maxUrlLength, m
 
 /** With its defaults filled in: leaving one out and sending it are the same request. */
 export const generationRequestSchema = writable(
-  { resource: 'ImageGeneration', by: 'self', id: 'GenerationRequest' },
+  {
+    resource: 'ImageGeneration',
+    by: 'self',
+    id: 'GenerationRequest',
+    example: {
+      type: 'text-to-image',
+      prompt: 'A lighthouse at sunset',
+      aspectRatio: '16:9',
+      quality: 'standard',
+      count: 1,
+    },
+  },
   {
     type: z.enum(IMAGE_GENERATION_TYPES),
     prompt: z.string().min(1).max(maxPromptLength),
@@ -166,6 +194,36 @@ export const generationRequestSchema = writable(
   error: 'Required for every type but text-to-image',
 });
 
+const GENERATION_EXAMPLE = {
+  id: '69afe0c5a1b2c3d4e5f60719',
+  type: 'text-to-image',
+  prompt: 'A lighthouse at sunset',
+  negativePrompt: null,
+  style: 'realistic',
+  aspectRatio: '16:9',
+  quality: 'standard',
+  model: 'artifex-1',
+  count: 1,
+  status: 'completed',
+  credits: 1,
+  processingTime: 3.2,
+  outputImages: [
+    {
+      url: 'https://api.example.com/images/5f8c0a51-2d7e-4b0e-9d6b-0a4c7f1f2e3d.png',
+      filename: 'a-lighthouse-at-sunset.png',
+      size: 183_204,
+      width: 1344,
+      height: 768,
+      contentType: 'image/png',
+    },
+  ],
+  errorMessage: null,
+  createdAt: '2026-03-10T09:00:00.000Z',
+  startedAt: '2026-03-10T09:00:01.000Z',
+  completedAt: '2026-03-10T09:00:04.200Z',
+  failedAt: null,
+};
+
 const outputImageSchema = readable(
   { resource: 'OutputImage', by: 'self', id: 'OutputImage' },
   {
@@ -179,7 +237,7 @@ const outputImageSchema = readable(
 );
 
 export const generationSchema = readable(
-  { resource: 'ImageGeneration', by: 'self', id: 'Generation' },
+  { resource: 'ImageGeneration', by: 'self', id: 'Generation', example: GENERATION_EXAMPLE },
   {
     id: z.string(),
     type: z.enum(IMAGE_GENERATION_TYPES),

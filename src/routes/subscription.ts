@@ -7,7 +7,20 @@ import { instantSchema } from './schemas.ts';
 
 /** What a user sees of their subscription, whether or not there is one. */
 export const subscriptionSchema = readable(
-  { resource: 'Subscription', by: 'self', id: 'Subscription' },
+  {
+    resource: 'Subscription',
+    by: 'self',
+    id: 'Subscription',
+    example: {
+      tier: 'plus',
+      status: 'active',
+      isActive: true,
+      currentPeriodEnd: '2026-04-10T09:00:00.000Z',
+      cancelAtPeriodEnd: false,
+      daysUntilRenewal: 31,
+      pendingTier: null,
+    },
+  },
   {
     tier: z.enum(SUBSCRIPTION_TIERS).describe('What it grants now: `free` unless it is active.'),
     status: z.enum(SUBSCRIPTION_STATUSES).nullable().describe("Stripe's word; null without a subscription."),

@@ -27,6 +27,7 @@ export interface TestApplication {
 /** A person with a session token. */
 export interface Caller {
   clerkUserId: string;
+  token: string;
   get(path: string, headers?: Record<string, string>): Promise<Response>;
   post(path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>;
   /** A body as it stands, which need not be JSON. */
@@ -72,6 +73,7 @@ export async function testApplication(
     const authorization = { Authorization: `Bearer ${token}` };
     return {
       clerkUserId,
+      token,
       get: (path, headers = {}) => request(path, { headers: { ...authorization, ...headers } }),
       post: (path, body, headers = {}) =>
         request(path, {

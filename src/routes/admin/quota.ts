@@ -15,7 +15,7 @@ import { actorOf } from './actor.ts';
 import { adminUserOut, adminUserSchema } from './representations.ts';
 
 const grantSchema = writable(
-  { resource: 'Grant', by: 'admin', id: 'GrantRequest' },
+  { resource: 'Grant', by: 'admin', id: 'GrantRequest', example: { credits: 20, reason: 'The outage of Tuesday' } },
   {
     credits: z.int().min(1).max(MAX_CREDITS),
     reason: z.string().trim().min(1).max(500).describe('For the audit trail.'),

@@ -111,6 +111,8 @@ describe('/openapi.json', () => {
 
     expect(openapi).toMatch(/^3\.1\./);
     expect(Object.keys(paths).sort()).toEqual([
+      '/docs',
+      '/docs/style.css',
       '/healthz',
       '/openapi.json',
       '/readyz',
@@ -138,7 +140,10 @@ describe('/openapi.json', () => {
           },
         },
       },
-      parameters: [{ in: 'header', name: 'Idempotency-Key' }],
+      parameters: [
+        { in: 'header', name: 'Idempotency-Key' },
+        { in: 'header', name: 'X-Request-Id' },
+      ],
     });
   });
 
@@ -158,6 +163,7 @@ describe('/openapi.json', () => {
         description: expect.any(String),
         schema: { type: 'string', minLength: 1, maxLength: 512 },
       },
+      expect.objectContaining({ in: 'header', name: 'X-Request-Id' }),
     ]);
     expect(paths['/v1/things/{id}']?.['get']?.parameters).toMatchObject([{ in: 'path', name: 'id', required: true }]);
   });

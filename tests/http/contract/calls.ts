@@ -1,0 +1,89 @@
+import type { Types } from 'mongoose';
+import { z } from 'zod';
+import type { Caller, TestApplication } from '../../support/application.ts';
+import { signUp } from '../../support/database.ts';
+import type { Described, Operation } from '../../support/openapi.ts';
+
+/** What has to be said for an operation to be answered with a success. */
+export interface Call {
+  params?: Record<string, string>;
+  body?: unknown;
+}
+
+interface World {
+  api: TestApplication;
+  /** Whose the resources are. */
+  owner: Caller;
+}
+
+const answered = z.looseObject({ id: z.string() });
+
+async function pendingGeneration({ owner }: World): Promise<Call> {
+  const made = await owner.post('/v1/generations', { type: 'text-to-image', prompt: 'A lighthouse' });
+  return { params: { id: answered.parse(await made.json()).id } };
+}
+
+async function somebody({ api }: World): Promise<{ params: { id: string } }> {
+  const id: Types.ObjectId = await signUp(api.ctx);
+  return { params: { id: id.toHexString() } };
+}
+
+async function picture({ api }: World): Promise<Call> {
+  api.pictures.set('a.png', { bytes: new Uint8Array([1]), contentType: 'image/png' });
+  return { params: { name: 'a.png' } };
+}
+
+/**
+ * The resources that paths name. An operation needs no line where its path has no parameter, and its body an example in the description;
+ * any other that has none cannot be called, and fails the walk.
+ */
+const RESOURCES: Readonly<Record<string, (world: World) => Promise<Call>>> = {
+  '/v1/generations/{id}': pendingGeneration,
+  '/v1/generations/{id}/cancel': pendingGeneration,
+  '/v1/admin/users/{id}': somebody,
+  '/v1/admin/users/{id}/quota/reset': somebody,
+  '/v1/admin/users/{id}/quota/grant': somebody,
+  '/images/{name}': picture,
+};
+
+/** Tokens by the scheme that the description names. */
+export const TOKENS: Readonly<Record<string, (api: TestApplication) => Promise<string>>> = {
+  session: async (api) => (await api.person()).token,
+  admin: async (api) => (await api.person({ metadata: { role: 'admin' } })).token,
+};
+
+/** @throws {Error} that says what is missing */
+export async function callOf(described: Described, operation: Operation, world: World): Promise<Call> {
+  const { method, path, body } = operation;
+  const resource = RESOURCES[path];
+  if (path.includes('{') && !resource)
+    throw new Error(`Nobody says what to put into ${path}: see tests/http/contract/calls.ts`);
+  const call = (await resource?.(world)) ?? {};
+  if (body === undefined || 'body' in call) return call;
+  const [example] = z.array(z.unknown()).catch([]).parse(described.resolved(body)['examples']);
+  if (example === undefined)
+    throw new Error(`${method} ${path} has no example of its body, and tests/http/contract/calls.ts none either`);
+  return { ...call, body: example };
+}
+
+/** The path with its parameters in place. */
+export function addressOf(path: string, params: Record<string, string> = {}): string {
+  return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => params[name] ?? `{${name}}`);
+}
+
+/** Sends the call, with what a test changes of it. */
+export function send(
+  api: TestApplication,
+  { method, path }: Operation,
+  call: Call & { token?: string | undefined; search?: string; raw?: BodyInit; contentType?: string },
+): Promise<Response> {
+  const body = call.raw ?? (call.body === undefined ? undefined : JSON.stringify(call.body));
+  return api.request(`${addressOf(path, call.params)}${call.search ?? ''}`, {
+    method,
+    headers: {
+      ...(call.token !== undefined && { Authorization: `Bearer ${call.token}` }),
+      ...(body !== undefined && { 'Content-Type': call.contentType ?? 'application/json' }),
+    },
+    ...(body !== undefined && { body }),
+  });
+}
