@@ -128,10 +128,10 @@ function generationOf(
   };
   switch (seed.status) {
     case 'pending':
-      return { ...base, attempts: 0, updatedAt: createdAt, availableAt: createdAt };
+      return { ...base, attempts: 0, updatedAt: createdAt, slot: 0, availableAt: createdAt };
     case 'processing':
       // Its worker is gone: the sweeper will find that out, as it would after a crash.
-      return { ...base, updatedAt: startedAt, startedAt, lease: lostLease(startedAt) };
+      return { ...base, updatedAt: startedAt, slot: 0, startedAt, lease: lostLease(startedAt) };
     case 'completed':
       return {
         ...base,

@@ -4,7 +4,7 @@ import { createLog } from '../../src/config/log.ts';
 import { createSettler } from '../../src/jobs/settler.ts';
 import { settle } from '../../src/repositories/settlement.ts';
 import { consumeQuota } from '../../src/workflows/consumeQuota.ts';
-import type { Context } from '../../src/workflows/context.ts';
+import { type Context, NO_QUEUE } from '../../src/workflows/context.ts';
 import type { BenchStore } from './database.ts';
 
 /** One way to take a credit from a user who has enough. */
@@ -82,7 +82,7 @@ function bareDriver(store: BenchStore): Contender {
 function charge(store: BenchStore): Contender {
   const log = createLog({ level: 'warn', write: (line) => console.error(line) });
   const settler = createSettler((users) => settle(store, users), log, { jobEnded() {}, jobSucceededAt() {} });
-  const ctx: Context = { ...store, log, settler, queue: { wake() {} }, alertQuota() {} };
+  const ctx: Context = { ...store, log, settler, queue: NO_QUEUE, alertQuota() {} };
   return {
     name: 'Artifex: charge',
     async take(user) {

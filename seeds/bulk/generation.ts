@@ -108,7 +108,7 @@ export function generationOf(
   const { status, startedAt, endedAt } = fate;
   switch (status) {
     case 'pending':
-      return { ...base, status, attempts: 0, availableAt: createdAt, updatedAt: createdAt };
+      return { ...base, status, attempts: 0, waitingSince: createdAt, updatedAt: createdAt };
     case 'processing':
       // Its worker is gone: the sweeper will find that out, as it would after a crash.
       return { ...base, status, attempts: 1, startedAt, lease: lostLease(startedAt), updatedAt: startedAt };

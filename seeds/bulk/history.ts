@@ -1,5 +1,6 @@
 import { Types } from 'mongoose';
 import { DAY_MS } from '../../src/domain/calendar.ts';
+import { CONCURRENT_GENERATIONS } from '../../src/domain/tiers.ts';
 import type { ImageGeneration } from '../../src/models/ImageGeneration.ts';
 import type { LedgerEntry } from '../../src/models/LedgerEntry.ts';
 import type { User } from '../../src/models/User.ts';
@@ -67,9 +68,21 @@ export function bulkHistory(person: BulkPerson, now: Date, limit: number): BulkH
       ...(subscriptionTier !== 'free' && { paidAnchor: account.periodEnd }),
     },
     subscription: subscriptionOf(person, _id, account),
-    generations,
+    generations: inTheirPlaces(generations, CONCURRENT_GENERATIONS[subscriptionTier]),
     ledger: account.ledger,
   };
+}
+
+/** What is under way holds a slot, and what waits enters the queue as far as there are slots. */
+function inTheirPlaces(generations: ImageGeneration[], slots: number): ImageGeneration[] {
+  let taken = 0;
+  return generations.map((generation) => {
+    const { waitingSince, ...rest } = generation;
+    if (!waitingSince && generation.status !== 'processing') return generation;
+    if (taken === slots) return generation;
+    const slot = taken++;
+    return waitingSince ? { ...rest, slot, availableAt: waitingSince } : { ...rest, slot };
+  });
 }
 
 /** What the person asks for, and what of it has not ended whatever time it takes. */

@@ -12,6 +12,13 @@ export const SUBSCRIPTION_QUOTAS: Readonly<Record<SubscriptionTier, number>> = O
   pro: 1000,
 });
 
+/** Generations of one user that each tier lets workers work on at once; more wait in turn. */
+export const CONCURRENT_GENERATIONS: Readonly<Record<SubscriptionTier, number>> = Object.freeze({
+  free: 1,
+  plus: 3,
+  pro: 10,
+});
+
 /** @throws {ValidationFailedError} unless it is a tier */
 export function assertTier(tier: string): asserts tier is SubscriptionTier {
   if (SUBSCRIPTION_TIERS.some((known) => known === tier)) return;

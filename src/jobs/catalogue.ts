@@ -3,10 +3,10 @@ import type { Actor } from '../domain/audit.ts';
 import { rollUp } from '../models/statements/usage/rollUp.ts';
 import { resetDueQuotas } from '../repositories/accounts.ts';
 import { recordAct } from '../repositories/audit.ts';
-import { endStalledAttempts } from '../repositories/queue.ts';
 import type { PictureStorage } from '../storage/port.ts';
 import { performMaintenanceCleanup } from '../workflows/cleanup.ts';
 import type { Context } from '../workflows/context.ts';
+import { endStalled } from '../workflows/endGeneration.ts';
 import type { Job } from './job.ts';
 import { scheduleOf } from './schedule.ts';
 
@@ -46,9 +46,7 @@ function stalledGenerations(ctx: Context): Job {
     summary: 'Ends attempts whose worker is dead or hangs, as every sweep does.',
     schedule: scheduleOf('* * * * *'),
     async run() {
-      const attemptsEnded = await endStalledAttempts(ctx);
-      if (attemptsEnded > 0) ctx.queue.wake();
-      return { attemptsEnded };
+      return { attemptsEnded: await endStalled(ctx) };
     },
   };
 }

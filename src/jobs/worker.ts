@@ -5,8 +5,10 @@ import { GENERATION_LIMITS } from '../domain/generation.ts';
 import { pictureUrl } from '../domain/pictures.ts';
 import type { OutputImage } from '../models/ImageGeneration.ts';
 import { type GeneratedImage, type ImageProvider, ProviderError } from '../providers/port.ts';
-import { claimGeneration, type Leased, releaseLease, renewLease } from '../repositories/queue.ts';
+import { releaseLease, renewLease } from '../repositories/leases.ts';
+import type { Leased } from '../repositories/queue.ts';
 import type { PictureStorage } from '../storage/port.ts';
+import { claim as claimNext } from '../workflows/claim.ts';
 import type { Context } from '../workflows/context.ts';
 import { complete, fail } from '../workflows/endGeneration.ts';
 import type { RunningJob } from './repeat.ts';
@@ -50,7 +52,7 @@ export function startWorker({ ctx, provider, storage, concurrency }: WorkerDeps)
 
   async function claim(): Promise<Leased | null> {
     try {
-      return await claimGeneration(ctx, { workerId, leaseSeconds: LEASE_SECONDS });
+      return await claimNext(ctx, { workerId, leaseSeconds: LEASE_SECONDS });
     } catch (error) {
       log.warn('the worker cannot reach the queue', errorFields(error));
       return null;
@@ -63,7 +65,7 @@ export function startWorker({ ctx, provider, storage, concurrency }: WorkerDeps)
     const signal = AbortSignal.any([stopping.signal, attempt.signal]);
     const heartbeat = setInterval(
       () => {
-        renewLease(ctx, id, lease.token, LEASE_SECONDS).catch((error: unknown) => {
+        renewLease(ctx, id, lease.token).catch((error: unknown) => {
           if (error instanceof ArtifexError) attempt.abort(error);
         });
       },

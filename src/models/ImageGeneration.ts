@@ -43,10 +43,18 @@ export interface Lease {
   /** Fences the worker off once the claim is lost: every claim has another one. */
   token: string;
   workerId: string;
+  /** What the claim asked for, and what each heartbeat renews; absent where a claim is older than this field. */
+  seconds?: number;
   /** When the worker counts as dead unless it is heard from. */
   expiresAt: Date;
   /** When this attempt began; an attempt that is too old hangs, however lively its heartbeat. */
   attemptStartedAt: Date;
+}
+
+/** Which lease a worker's own word has ended, and by which: what proves that a repeat of that word is one. */
+export interface AttemptEnd {
+  token: string;
+  by: 'complete' | 'fail';
 }
 
 /** What was paid, and from which period. */
@@ -92,9 +100,15 @@ export interface ImageGeneration extends SoftDeletable {
   failedAt?: Date;
   /** Absent until the credits have been taken; workers claim only what is charged. */
   charge?: GenerationCharge;
-  /** Since when it waits for a worker; present exactly while it is pending and charged. */
+  /** Since when it waits for one of its user's slots; present exactly while it is pending, charged and without one. */
+  waitingSince?: Date;
+  /** Which of the places that its user's tier has it holds: from its entry into the queue to its end, over every retry. */
+  slot?: number;
+  /** Since when it waits for a worker; present exactly while it is pending and has a slot. */
   availableAt?: Date;
   lease?: Lease;
+  /** How the attempt before ended, if its worker said so. */
+  attemptEnd?: AttemptEnd;
   attempts: number;
   /** The latest ones, oldest first; absent before the first one. */
   moves?: Move[];
@@ -134,8 +148,17 @@ const leaseSchema = new Schema<Lease>(
   {
     token: { type: String, required: true },
     workerId: { type: String, required: true },
+    seconds: { type: Number },
     expiresAt: { type: Date, required: true },
     attemptStartedAt: { type: Date, required: true },
+  },
+  { _id: false },
+);
+
+const attemptEndSchema = new Schema<AttemptEnd>(
+  {
+    token: { type: String, required: true },
+    by: { type: String, enum: ['complete', 'fail'], required: true },
   },
   { _id: false },
 );
@@ -214,8 +237,11 @@ export function imageGenerationSchema(
       completedAt: { type: Date },
       failedAt: { type: Date },
       charge: { type: chargeSchema },
+      waitingSince: { type: Date },
+      slot: { type: Number, min: 0 },
       availableAt: { type: Date },
       lease: { type: leaseSchema },
+      attemptEnd: { type: attemptEndSchema },
       attempts: { type: Number, default: 0, min: 0, required: true },
       moves: { type: [moveSchema], default: undefined },
       owes: { type: String, enum: OBLIGATIONS },
@@ -238,7 +264,16 @@ export function imageGenerationSchema(
   schema.index({ userId: 1, type: 1, createdAt: -1, _id: -1 }, kept);
   // The queue, the leases and the debts hold only what is under way: their size does not follow the history.
   // A compound index is sparse only where all of its fields are missing, so the queue is a partial one.
-  schema.index({ availableAt: 1, _id: 1 }, { partialFilterExpression: { availableAt: { $exists: true } } });
+  const queued = { partialFilterExpression: { availableAt: { $exists: true } } };
+  schema.index({ availableAt: 1, _id: 1 }, queued);
+  // For workers that cannot do everything: the head of each type.
+  schema.index({ type: 1, availableAt: 1, _id: 1 }, queued);
+  // Nobody has a slot twice: that is what keeps a user's generations in the queue and under way to the number of slots.
+  schema.index({ userId: 1, slot: 1 }, { unique: true, partialFilterExpression: { slot: { $exists: true } } });
+  schema.index(
+    { userId: 1, waitingSince: 1, _id: 1 },
+    { partialFilterExpression: { waitingSince: { $exists: true } } },
+  );
   schema.index({ 'lease.expiresAt': 1 }, { sparse: true });
   schema.index({ startedAt: 1 }, { partialFilterExpression: { status: 'processing' } });
   schema.index({ owes: 1 }, { sparse: true });

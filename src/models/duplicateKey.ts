@@ -24,3 +24,19 @@ export async function insertMissing(insert: () => Promise<unknown>): Promise<num
     return refusals.map(({ index }) => index);
   }
 }
+
+/**
+ * Changes documents in one command, but for those that would take a unique key which another one has.
+ *
+ * @param write runs an unordered `bulkWrite`
+ * @returns how many were changed
+ */
+export async function writeUntaken(write: () => Promise<{ modifiedCount: number }>): Promise<number> {
+  try {
+    return (await write()).modifiedCount;
+  } catch (error) {
+    if (!(error instanceof mongoose.mongo.MongoBulkWriteError)) throw error;
+    if ([error.writeErrors].flat().some(({ code }) => code !== DUPLICATE_KEY)) throw error;
+    return error.modifiedCount;
+  }
+}

@@ -5,6 +5,7 @@ import { cacheMetrics } from './cacheMetrics.ts';
 import { databaseMetrics } from './databaseMetrics.ts';
 import { httpMetrics } from './httpMetrics.ts';
 import { jobMetrics } from './jobMetrics.ts';
+import { queueMetrics } from './queueMetrics.ts';
 import { quotaAlerts } from './quotaAlerts.ts';
 import { slowQueryLog } from './slowQueries.ts';
 
@@ -28,6 +29,7 @@ export function createObservability({ log, slowQueryMs }: { log: Log; slowQueryM
     alertQuota: quotaAlerts(registry, log),
     requestAnswered: httpMetrics(registry),
     cacheLookedUp: cacheMetrics(registry),
+    queue: queueMetrics(registry, log),
     /** Measures a connection's commands and pools. Before it is opened, with `monitorCommands`. */
     watchConnection(connection: Connection): void {
       database.watch(connection, slowQueryLog(connection, log, slowQueryMs));

@@ -41,7 +41,7 @@ export type GenerationRequest = Pick<ImageGeneration, 'type' | 'prompt'> &
  */
 export async function draftGeneration(store: Store, request: GenerationRequest): Promise<ImageGeneration> {
   const now = store.clock.now();
-  const draft = new store.models.ImageGeneration({ ...request, availableAt: now, createdAt: now, updatedAt: now });
+  const draft = new store.models.ImageGeneration({ ...request, waitingSince: now, createdAt: now, updatedAt: now });
   await draft.validate({ pathsToSkip: ['userId'] });
   return draft.toObject();
 }

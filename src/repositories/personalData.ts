@@ -2,7 +2,7 @@ import type { Types } from 'mongoose';
 import { auditOf, generationsOf, ledgerOf, usersOf } from '../models/collections.ts';
 import type { ImageGeneration } from '../models/ImageGeneration.ts';
 import type { UserReference } from '../models/statements/accounts.ts';
-import { movedTo, owedRefund } from '../models/statements/moves.ts';
+import { movedTo, owedRefund, PLACE } from '../models/statements/moves.ts';
 import type { Store } from '../models/store.ts';
 import type { User } from '../models/User.ts';
 import { everyGenerationOf } from './generations.ts';
@@ -56,7 +56,7 @@ export async function eraseGenerations(store: Store, read: readonly ImageGenerat
         owes: { $cond: [underWay, owedRefund().owes, '$owes'] },
       },
     },
-    { $unset: ['negativePrompt', 'sourceImageUrl', 'errorMessage', 'lease', 'availableAt', 'counted'] },
+    { $unset: ['negativePrompt', 'sourceImageUrl', 'errorMessage', 'lease', ...PLACE, 'counted'] },
   ]);
   return generationsOf(store)
     .find({ _id: { $in: read.map(({ _id }) => _id) } })

@@ -9,6 +9,7 @@ import { closingStatement, leavesAt } from '../models/statements/closing.ts';
 import { cancelled } from '../models/statements/moves.ts';
 import type { Store } from '../models/store.ts';
 import type { OpenEntry, User } from '../models/User.ts';
+import { admitWaiting } from './admission.ts';
 
 type Holder = Pick<User, '_id' | 'openEntries'>;
 type Owned = { userId: Types.ObjectId; entry: OpenEntry };
@@ -21,6 +22,8 @@ export class LedgerConflictError extends Error {
 /** What one settlement did; an account is moved also by a key that is forgotten. */
 export interface Settled {
   entriesSettled: number;
+  /** Generations that have entered the queue. */
+  generationsAdmitted: number;
   accountsMoved: number;
 }
 
@@ -44,11 +47,12 @@ export async function settle(store: Store, userIds: readonly Types.ObjectId[]): 
   await recordGenerations(store, open);
   await attachCharges(store, open);
   await cancelForDeleted(store, open);
+  const generationsAdmitted = await admitWaiting(store, usersWhoseQueueMoved(open));
   await recordLedger(store, open);
   await recordActs(store, open);
   await releaseObligations(store, open);
   const accountsMoved = await closeEntries(store, holders, open);
-  return { entriesSettled: open.length, accountsMoved };
+  return { entriesSettled: open.length, generationsAdmitted, accountsMoved };
 }
 
 /**
@@ -118,7 +122,7 @@ function attachment(charge: GenerationCharge, now: Date) {
     {
       $set: {
         charge,
-        availableAt: { $cond: [waits, now, '$$REMOVE'] },
+        waitingSince: { $cond: [waits, now, '$$REMOVE'] },
         owes: { $cond: [{ $in: ['$status', ['failed', 'cancelled']] }, 'refund', '$owes'] },
       },
     },
@@ -144,6 +148,15 @@ async function cancelForDeleted(store: Store, open: Owned[]): Promise<void> {
       : [],
   );
   if (updates.length > 0) await generationsOf(store).bulkWrite(updates, { ordered: false });
+}
+
+/**
+ * Whoever has paid for a generation, had one end, or changed tier: a generation may wait beside a free slot. Whatever frees a slot owes
+ * something by the same write, and so comes by here; the entry is open until its user's queue has moved on.
+ */
+function usersWhoseQueueMoved(open: Owned[]): Types.ObjectId[] {
+  const moved = open.filter(({ entry: { kind, generationId } }) => generationId !== undefined || kind === 'terms');
+  return [...new Map(moved.map(({ userId }) => [userId.toHexString(), userId])).values()];
 }
 
 async function recordLedger(store: Store, open: Owned[]): Promise<void> {

@@ -1,10 +1,11 @@
-import mongoose, { type Connection } from 'mongoose';
+import mongoose, { type Connection, type Types } from 'mongoose';
 import { type ConnectOptions, checkAddress, connectDB, disconnectDB } from '../config/database.ts';
 import type { Env } from '../config/env.ts';
 import type { Log } from '../config/log.ts';
 import { systemClock } from '../domain/clock.ts';
 import { useKeyring } from '../encryption/connections.ts';
 import { createKeyring } from '../encryption/keyring.ts';
+import { createAdmitter } from '../jobs/admitter.ts';
 import { createJobs } from '../jobs/catalogue.ts';
 import type { Job, JobObserver } from '../jobs/job.ts';
 import { createSettler } from '../jobs/settler.ts';
@@ -12,6 +13,8 @@ import { startWorker, type Worker } from '../jobs/worker.ts';
 import { createModels } from '../models/index.ts';
 import { createObservability, type Observability } from '../observability/observability.ts';
 import { createProvider } from '../providers/index.ts';
+import { admitWaiting } from '../repositories/admission.ts';
+import { queueState } from '../repositories/queue.ts';
 import { settle } from '../repositories/settlement.ts';
 import { diskStorage } from '../storage/disk.ts';
 import type { PictureStorage } from '../storage/port.ts';
@@ -51,12 +54,22 @@ export function createCore({ env, mongodbUri, log }: CoreOptions): Core {
   useKeyring(connection, createKeyring(env.fieldEncryptionKeys));
   const observability = createObservability({ log, slowQueryMs: env.slowQueryMs });
   const store = { models: createModels(connection, clock), clock };
-  const settler = createSettler((userIds) => settle(store, userIds), log, observability.jobs);
   const storage = diskStorage(env.storage.directory);
-  let wake: () => void = () => {};
-  const ctx: Context = { ...store, log, settler, queue: { wake: () => wake() }, alertQuota: observability.alertQuota };
+  let wakeWorker: () => void = () => {};
+  const wake = () => wakeWorker();
+  const admitter = createAdmitter((userIds) => admitWaiting(store, userIds), wake, log);
+  const settler = createSettler(settleAndWake, log, observability.jobs);
+  const queue = { ...admitter, wake, leasesLost: observability.queue.leasesLost };
+  const ctx: Context = { ...store, log, settler, queue, alertQuota: observability.alertQuota };
   observability.watchConnection(connection);
   observability.watchProcess();
+  observability.queue.watch(() => queueState(store));
+
+  async function settleAndWake(userIds: Types.ObjectId[]) {
+    const settled = await settle(store, userIds);
+    if (settled.generationsAdmitted > 0) wake();
+    return settled;
+  }
 
   return {
     ctx,
@@ -71,10 +84,11 @@ export function createCore({ env, mongodbUri, log }: CoreOptions): Core {
     startWorker() {
       const provider = createProvider(providerConfigOf(env));
       const worker = startWorker({ ctx, provider, storage, concurrency: WORKER_CONCURRENCY });
-      wake = worker.wake;
+      wakeWorker = worker.wake;
       return worker;
     },
     async close() {
+      await admitter.entered();
       await settler.drained();
       await disconnectDB(connection);
     },

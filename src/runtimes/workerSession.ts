@@ -5,9 +5,11 @@ import { errorFields, type Log } from '../config/log.ts';
 import { systemClock } from '../domain/clock.ts';
 import { useKeyring } from '../encryption/connections.ts';
 import { createKeyring } from '../encryption/keyring.ts';
+import { createAdmitter } from '../jobs/admitter.ts';
 import { createSettler } from '../jobs/settler.ts';
 import { createModels } from '../models/index.ts';
 import type { Observability } from '../observability/observability.ts';
+import { admitWaiting } from '../repositories/admission.ts';
 import { settle } from '../repositories/settlement.ts';
 import type { Context } from '../workflows/context.ts';
 
@@ -55,6 +57,11 @@ export function openWorkerSession(
   useKeyring(connection, createKeyring(env.fieldEncryptionKeys));
   const store = { models: createModels(connection, clock), clock };
   const settler = createSettler((userIds) => settle(store, userIds), log, observability.jobs);
+  const admitter = createAdmitter(
+    (userIds) => admitWaiting(store, userIds),
+    () => {},
+    log,
+  );
   observability.watchConnection(connection);
   let isPrepared = false;
   let connecting: Promise<void> | undefined;
@@ -77,8 +84,14 @@ export function openWorkerSession(
   }
 
   return {
-    // Nobody in a Worker waits for generations: they are drawn by processes elsewhere.
-    ctx: { ...store, log, settler, queue: { wake() {} }, alertQuota: observability.alertQuota },
+    // Nobody in a Worker draws generations: processes elsewhere do.
+    ctx: {
+      ...store,
+      log,
+      settler,
+      queue: { ...admitter, wake() {}, leasesLost: observability.queue.leasesLost },
+      alertQuota: observability.alertQuota,
+    },
     connection,
     isPrepared: () => isPrepared,
     async connect() {
@@ -89,6 +102,7 @@ export function openWorkerSession(
     },
     idleMs: () => performance.now() - usedAt,
     async end() {
+      await admitter.entered();
       await settler.drained();
       // `close()` would leave the connection in Mongoose's own list, which grows with every request.
       await connection.destroy();

@@ -25,7 +25,7 @@ import { diskStorage } from '../storage/disk.ts';
 import { chargeGeneration } from '../workflows/chargeGeneration.ts';
 import { type Ages, type Cleanup, performMaintenanceCleanup } from '../workflows/cleanup.ts';
 import { type Consumption, consumeQuota } from '../workflows/consumeQuota.ts';
-import type { Context } from '../workflows/context.ts';
+import { type Context, NO_QUEUE } from '../workflows/context.ts';
 import { createGeneration } from '../workflows/createGeneration.ts';
 import { eraseUser, exportUser } from '../workflows/personalData.ts';
 
@@ -73,7 +73,7 @@ export function databaseUtils(
   removePicture: (name: string) => Promise<void>,
   agesOfCleanup: () => Partial<Ages> = () => ({}),
 ) {
-  const ctx: Context = { ...store, log: quiet, settler: { notice() {} }, queue: { wake() {} }, alertQuota() {} };
+  const ctx: Context = { ...store, log: quiet, settler: { notice() {} }, queue: NO_QUEUE, alertQuota() {} };
 
   async function settled<T>(userId: UserId, work: (user: User) => Promise<T>): Promise<T> {
     const user = await getUser(store, referenceOf(userId));

@@ -3,13 +3,24 @@ import type { Log } from '../config/log.ts';
 import type { QuotaAlert } from '../domain/alerts.ts';
 import type { Store } from '../models/store.ts';
 
+/** Of a process in which nobody waits for generations: the settlement alone lets them in. */
+export const NO_QUEUE: Context['queue'] = { notice() {}, entered: async () => false, wake() {}, leasesLost() {} };
+
 /** What the steps of a workflow share. */
 export interface Context extends Store {
   log: Log;
   /** Told of every account with an open entry, so that it is settled soon; whoever forgets is caught by the sweeper. */
   settler: { notice(userId: Types.ObjectId): void };
-  /** Told when a generation may be claimed, so that an idle worker in this process need not wait for its next look. */
-  queue: { wake(): void };
+  queue: {
+    /** Told of every user whose next generation may enter the queue, since one was paid for or has ended; the settlement is the safety net. */
+    notice(userId: Types.ObjectId): void;
+    /** Resolves when those noticed so far have been let in; with false when nobody was. */
+    entered(): Promise<boolean>;
+    /** Told when a generation may be claimed, so that an idle worker in this process need not wait for its next look. */
+    wake(): void;
+    /** Told how many attempts have lost their lease, since they were silent or took too long. */
+    leasesLost(count: number): void;
+  };
   /** Told of every user whose usage has just reached a level of alert. */
   alertQuota(alert: QuotaAlert): void;
 }

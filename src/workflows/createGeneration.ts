@@ -45,7 +45,7 @@ export async function createGeneration(
   const charged = await charge(ctx, user, posting, idempotency);
   const generation = await recordPaid(ctx, user, charged);
   ctx.settler.notice(generation.userId);
-  ctx.queue.wake();
+  ctx.queue.notice(generation.userId);
   return { generation, repeated: charged.result !== 'posted' };
 }
 

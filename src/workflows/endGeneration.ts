@@ -1,9 +1,10 @@
 import type { Types } from 'mongoose';
 import type { Actor } from '../domain/audit.ts';
+import { isFinal } from '../domain/lifecycle.ts';
 import type { ImageGeneration, OutputImage } from '../models/ImageGeneration.ts';
 import { payObligation } from '../models/statements/obligations.ts';
 import { cancelGeneration, deleteGeneration } from '../repositories/generations.ts';
-import { completeGeneration, failAttempt } from '../repositories/queue.ts';
+import { completeGeneration, endStalledAttempts, failAttempt } from '../repositories/leases.ts';
 import type { Context } from './context.ts';
 
 /** Cancels a pending generation and gives its credits back. Throws as `cancelGeneration` of the repository does. */
@@ -40,6 +41,8 @@ export function fail(
 async function thenPay(ctx: Context, move: () => Promise<ImageGeneration>): Promise<ImageGeneration> {
   const before = ctx.clock.now();
   const moved = await move();
+  if (isFinal(moved.status)) ctx.queue.notice(moved.userId);
+  else if (moved.status === 'pending') ctx.queue.wake();
   await payWhatIsOwed(ctx, moved, before);
   return moved;
 }
@@ -47,4 +50,13 @@ async function thenPay(ctx: Context, move: () => Promise<ImageGeneration>): Prom
 /** Pays what the generation owes. Throws as `payObligation` does. */
 export async function payWhatIsOwed(ctx: Context, generation: ImageGeneration, readAt: Date): Promise<void> {
   if (await payObligation(ctx, generation, readAt)) ctx.settler.notice(generation.userId);
+}
+
+/** Ends the attempts that have lost their lease: @see endStalledAttempts. What they owe is paid by the sweep. */
+export async function endStalled(ctx: Context): Promise<number> {
+  const ended = await endStalledAttempts(ctx);
+  if (ended === 0) return 0;
+  ctx.queue.leasesLost(ended);
+  ctx.queue.wake();
+  return ended;
 }

@@ -4,10 +4,10 @@ import type { Actor } from '../domain/audit.ts';
 import { ACT_HOLDER_MODELS, type ActHolder, type ActHolderModel } from '../models/collections.ts';
 import { followSubscription, usersToFollow } from '../models/statements/following.ts';
 import { holdersOfActs, recordOpenActs } from '../repositories/audit.ts';
-import { endStalledAttempts, owingGenerations } from '../repositories/queue.ts';
+import { owingGenerations } from '../repositories/queue.ts';
 import { accountsToSettle, type Settled, settle } from '../repositories/settlement.ts';
 import type { Context } from './context.ts';
-import { payWhatIsOwed } from './endGeneration.ts';
+import { endStalled, payWhatIsOwed } from './endGeneration.ts';
 
 /** What one sweep did. */
 export interface Swept {
@@ -34,8 +34,7 @@ const SWEEPER: Actor = { kind: 'job', id: 'sweep' };
  * @param graceMs how old an open entry has to be
  */
 export async function sweep(ctx: Context, graceMs: number = SETTLING_GRACE_MS): Promise<Swept> {
-  const attemptsEnded = await endStalledAttempts(ctx);
-  if (attemptsEnded > 0) ctx.queue.wake();
+  const attemptsEnded = await endStalled(ctx);
   const obligationsPaid = await payObligations(ctx);
   const entriesSettled = await settleAll(ctx, new Date(ctx.clock.now().getTime() - graceMs));
   const subscriptionsFollowed = await followAll(ctx);
@@ -122,18 +121,21 @@ async function settleBatch(
   ctx: Context,
   accounts: Types.ObjectId[],
 ): Promise<Settled & { unsettled: Types.ObjectId[] }> {
-  if (accounts.length === 0) return { entriesSettled: 0, accountsMoved: 0, unsettled: [] };
+  const total: Settled = { entriesSettled: 0, generationsAdmitted: 0, accountsMoved: 0 };
+  const settleThese = async (some: Types.ObjectId[]) => {
+    const settled = await settle(ctx, some);
+    total.entriesSettled += settled.entriesSettled;
+    total.generationsAdmitted += settled.generationsAdmitted;
+    total.accountsMoved += settled.accountsMoved;
+  };
+  let unsettled: Types.ObjectId[] = [];
   try {
-    return { ...(await settle(ctx, accounts)), unsettled: [] };
+    if (accounts.length > 0) await settleThese(accounts);
   } catch {
-    const total = { entriesSettled: 0, accountsMoved: 0 };
-    const unsettled = await eachOf(ctx, accounts, async (account) => {
-      const settled = await settle(ctx, [account]);
-      total.entriesSettled += settled.entriesSettled;
-      total.accountsMoved += settled.accountsMoved;
-    });
-    return { ...total, unsettled };
+    unsettled = await eachOf(ctx, accounts, (account) => settleThese([account]));
   }
+  if (total.generationsAdmitted > 0) ctx.queue.wake();
+  return { ...total, unsettled };
 }
 
 /** Does it for each item, whatever happens to the others; returns those for which it failed. */

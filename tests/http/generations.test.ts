@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { claimGeneration } from '@/repositories/queue.ts';
 import { generationSchema } from '@/routes/representations.ts';
+import { claim } from '@/workflows/claim.ts';
 import { complete } from '@/workflows/endGeneration.ts';
 import { sweep } from '@/workflows/sweep.ts';
 import { verifyLedger } from '@/workflows/verifyLedger.ts';
@@ -399,7 +399,7 @@ describe('DELETE /v1/generations/{id}', () => {
 /** Claims what waits until this generation is claimed; others of this file's tests may wait before it. */
 async function drainQueue(id: string) {
   for (;;) {
-    const claimed = await claimGeneration(api.ctx, { workerId: 'w', leaseSeconds: 60 });
+    const claimed = await claim(api.ctx, { workerId: 'w', leaseSeconds: 60 });
     if (!claimed) throw new Error(`${id} does not wait in the queue`);
     if (claimed._id.toHexString() === id) return { id: claimed._id, token: claimed.lease.token };
   }

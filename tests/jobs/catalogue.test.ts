@@ -3,8 +3,8 @@ import { createJobs } from '@/jobs/catalogue.ts';
 import { startScheduler } from '@/jobs/scheduler.ts';
 import { ledgerOf } from '@/models/collections.ts';
 import { readJobState } from '@/repositories/jobLeases.ts';
-import { claimGeneration } from '@/repositories/queue.ts';
 import { diskStorage } from '@/storage/disk.ts';
+import { claim } from '@/workflows/claim.ts';
 import { consumeQuota } from '@/workflows/consumeQuota.ts';
 import { createGeneration } from '@/workflows/createGeneration.ts';
 import { sweep } from '@/workflows/sweep.ts';
@@ -48,12 +48,12 @@ describe('the jobs, in four processes at once', () => {
     const _id = await signUp(store);
     const { generation } = await createGeneration(ctx, { _id }, { type: 'text-to-image', prompt: 'A bay' });
     await sweep(ctx, 0);
-    expect((await claimGeneration(store, { workerId: 'dead', leaseSeconds: 60 }))?._id).toEqual(generation._id);
+    expect((await claim(ctx, { workerId: 'dead', leaseSeconds: 60 }))?._id).toEqual(generation._id);
     store.clock.advance(61_000);
     await look();
     expect((await readJobState(store, 'stalled-generations'))?.lastRun?.result).toEqual({ attemptsEnded: 1 });
     expect(await sweep(ctx, 0)).toMatchObject({ attemptsEnded: 0 });
-    expect((await claimGeneration(store, { workerId: 'other', leaseSeconds: 60 }))?._id).toEqual(generation._id);
+    expect((await claim(ctx, { workerId: 'other', leaseSeconds: 60 }))?._id).toEqual(generation._id);
   });
 
   it('clean up once a night', async () => {

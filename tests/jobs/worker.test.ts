@@ -1,11 +1,13 @@
 import type { Types } from 'mongoose';
 import { describe, expect, it } from 'vitest';
 import { GENERATION_LIMITS } from '@/domain/generation.ts';
+import type { SubscriptionTier } from '@/domain/tiers.ts';
 import { startWorker } from '@/jobs/worker.ts';
 import { generationsOf } from '@/models/collections.ts';
 import type { ImageGeneration } from '@/models/ImageGeneration.ts';
 import { type GeneratedImage, type ImageProvider, ProviderError } from '@/providers/port.ts';
-import { claimGeneration, endStalledAttempts, releaseLease, renewLease } from '@/repositories/queue.ts';
+import { endStalledAttempts, releaseLease, renewLease } from '@/repositories/leases.ts';
+import { claim } from '@/workflows/claim.ts';
 import { createGeneration } from '@/workflows/createGeneration.ts';
 import { complete, fail } from '@/workflows/endGeneration.ts';
 import { sweep } from '@/workflows/sweep.ts';
@@ -18,15 +20,15 @@ const CLAIM = { workerId: 'worker', leaseSeconds: 60 };
 const PICTURE: GeneratedImage = { bytes: new Uint8Array([1, 2, 3]), contentType: 'image/png', width: 8, height: 8 };
 const IMAGES = [{ url: '/images/a.png', filename: 'a.png', size: 3 }];
 
-async function queued(count = 1): Promise<ImageGeneration> {
+async function queued(count = 1, tier: SubscriptionTier = 'free'): Promise<ImageGeneration> {
   await generationsOf(store).deleteMany({});
-  const _id = await signUp(store);
+  const _id = await signUp(store, tier);
   const { generation } = await createGeneration(ctx, { _id }, { type: 'text-to-image', prompt: 'A bay', count });
   return generation;
 }
 
 async function claimed() {
-  const generation = await claimGeneration(ctx, CLAIM);
+  const generation = await claim(ctx, CLAIM);
   if (!generation) throw new Error('Nothing waits');
   return generation;
 }
@@ -39,11 +41,11 @@ async function stored(_id: Types.ObjectId): Promise<ImageGeneration> {
 
 describe('a claim', () => {
   it('takes the generation that has waited longest, for one worker alone', async () => {
-    const { userId } = await queued();
+    const { userId } = await queued(1, 'plus');
     store.clock.advance(1000);
     await createGeneration(ctx, { _id: userId }, { type: 'text-to-image', prompt: 'Later' });
-    const claims = await Promise.all(Array.from({ length: 10 }, () => claimGeneration(ctx, CLAIM)));
-    const won = claims.filter((claim) => claim !== null);
+    const claims = await Promise.all(Array.from({ length: 10 }, () => claim(ctx, CLAIM)));
+    const won = claims.filter((each) => each !== null);
     expect(won.map(({ prompt }) => prompt).toSorted()).toEqual(['A bay', 'Later']);
     expect(new Set(won.map(({ lease }) => lease.token)).size).toBe(2);
   });
@@ -52,13 +54,13 @@ describe('a claim', () => {
     const { userId } = await queued();
     await generationsOf(store).deleteMany({});
     await store.models.ImageGeneration.create({ userId, type: 'text-to-image', prompt: 'Not paid' });
-    expect(await claimGeneration(ctx, CLAIM)).toBeNull();
+    expect(await claim(ctx, CLAIM)).toBeNull();
   });
 
   it('takes only the types that the worker can do', async () => {
     await queued();
-    expect(await claimGeneration(ctx, { ...CLAIM, types: ['upscale'] })).toBeNull();
-    expect(await claimGeneration(ctx, { ...CLAIM, types: ['upscale', 'text-to-image'] })).not.toBeNull();
+    expect(await claim(ctx, { ...CLAIM, types: ['upscale'] })).toBeNull();
+    expect(await claim(ctx, { ...CLAIM, types: ['upscale', 'text-to-image'] })).not.toBeNull();
   });
 });
 
@@ -67,7 +69,7 @@ describe('a lease', () => {
     await queued();
     const { _id, lease } = await claimed();
     store.clock.advance(59_000);
-    await renewLease(ctx, _id, lease.token, 60);
+    await renewLease(ctx, _id, lease.token);
     store.clock.advance(59_000);
     expect(await endStalledAttempts(ctx)).toBe(0);
     store.clock.advance(1_000);
@@ -81,7 +83,7 @@ describe('a lease', () => {
     const { _id, lease } = await claimed();
     store.clock.advance(60_000);
     const lost = { code: 'lease_lost' };
-    await expect(renewLease(ctx, _id, lease.token, 60)).rejects.toMatchObject(lost);
+    await expect(renewLease(ctx, _id, lease.token)).rejects.toMatchObject(lost);
     await expect(complete(ctx, _id, lease.token, { outputImages: IMAGES })).rejects.toMatchObject(lost);
     await endStalledAttempts(ctx);
     const second = await claimed();
@@ -104,10 +106,10 @@ describe('a lease', () => {
     const { userId } = await queued(4);
     const { _id, lease } = await claimed();
     for (let age = 0; age < GENERATION_LIMITS.maxAttemptSeconds; age += 50) {
-      await renewLease(ctx, _id, lease.token, 60);
+      await renewLease(ctx, _id, lease.token);
       store.clock.advance(50_000);
     }
-    await expect(renewLease(ctx, _id, lease.token, 60)).rejects.toMatchObject({ code: 'lease_lost' });
+    await expect(renewLease(ctx, _id, lease.token)).rejects.toMatchObject({ code: 'lease_lost' });
     await sweep(ctx, 0);
     expect(await stored(_id)).toMatchObject({ status: 'failed', attempts: 1 });
     expect((await readUser(store, userId)).monthlyUsage).toBe(0);

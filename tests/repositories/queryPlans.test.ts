@@ -24,13 +24,15 @@ import {
   readJobStates,
   renewJobLease,
 } from '@/repositories/jobLeases.ts';
+import { releaseLease, renewLease } from '@/repositories/leases.ts';
 import { listLedger } from '@/repositories/ledger.ts';
-import { claimGeneration, releaseLease, renewLease } from '@/repositories/queue.ts';
+import { queueState } from '@/repositories/queue.ts';
 import { createLimitMemory, sharedLimiter } from '@/repositories/rateLimits.ts';
 import { rotateSubscriptions } from '@/repositories/rotation.ts';
 import { settle } from '@/repositories/settlement.ts';
 import { changeProfile, getAnyUser, getUser, isStillUser, listUsers } from '@/repositories/users.ts';
 import { chargeGeneration } from '@/workflows/chargeGeneration.ts';
+import { claim } from '@/workflows/claim.ts';
 import { performMaintenanceCleanup } from '@/workflows/cleanup.ts';
 import { consumeQuota } from '@/workflows/consumeQuota.ts';
 import { createGeneration } from '@/workflows/createGeneration.ts';
@@ -178,25 +180,26 @@ async function accountsOf(userId: Types.ObjectId, clerkUserId: string): Promise<
 async function generationsOf(userId: Types.ObjectId, clerkUserId: string): Promise<void> {
   const user = { clerkUserId };
   const create = async () => (await createGeneration(ctx, user, request)).generation;
-  const claim = async () => {
-    const claimed = await claimGeneration(store, { workerId: 'w', leaseSeconds: 60, types: ['text-to-image'] });
-    if (!claimed) throw new Error('One was just made');
-    return claimed;
+  const claimed = async () => {
+    const next = await claim(ctx, { workerId: 'w', leaseSeconds: 60, types: ['text-to-image', 'upscale'] });
+    if (!next) throw new Error('One was just made');
+    return next;
   };
   await create();
-  const first = await claim();
-  await renewLease(store, first._id, first.lease.token, 60);
+  await queueState(store);
+  const first = await claimed();
+  await renewLease(store, first._id, first.lease.token);
   await releaseLease(store, first._id, first.lease.token);
-  const again = await claim();
+  const again = await claimed();
   await complete(ctx, again._id, again.lease.token, { outputImages: [picture] });
   await create();
-  const failing = await claim();
+  const failing = await claimed();
   await fail(ctx, failing._id, failing.lease.token, { errorMessage: 'no', retryable: false });
   await fail(ctx, failing._id, failing.lease.token, { errorMessage: 'no', retryable: false }).catch(() => {});
   await cancel(ctx, userId, (await create())._id);
   await remove(ctx, userId, (await create())._id, actor);
   await create();
-  await claim();
+  await claimed();
   store.clock.advance(61_000);
   await sweep(ctx, 0);
   const recorded = await ImageGeneration.createGeneration({ userId, ...request });

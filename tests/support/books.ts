@@ -1,6 +1,6 @@
 import type { Types } from 'mongoose';
 import { isActive, LIVE_STATUSES } from '@/domain/subscription.ts';
-import { SUBSCRIPTION_QUOTAS } from '@/domain/tiers.ts';
+import { CONCURRENT_GENERATIONS, SUBSCRIPTION_QUOTAS } from '@/domain/tiers.ts';
 import type { AuditEntry } from '@/models/AuditEntry.ts';
 import { auditOf, generationsOf, ledgerOf, subscriptionsOf, usersOf } from '@/models/collections.ts';
 import type { ImageGeneration } from '@/models/ImageGeneration.ts';
@@ -53,7 +53,32 @@ export async function clearBooks(store: Store): Promise<void> {
  * says of itself is believed.
  */
 export function faultsIn(books: Books, now: Date): string[] {
-  return [...faultsInLedger(books), ...faultsInGenerations(books), ...faultsInSubscriptions(books, now)];
+  return [
+    ...faultsInLedger(books),
+    ...faultsInGenerations(books),
+    ...faultsInQueue(books),
+    ...faultsInSubscriptions(books, now),
+  ];
+}
+
+/** At rest nothing is under way: who holds a slot is in the queue, and nobody waits beside a free one. */
+function faultsInQueue({ user, generations }: Books): string[] {
+  const faults: string[] = [];
+  const demand = (holds: boolean, words: string) => holds || faults.push(words);
+  const isSet = (value: unknown) => value !== undefined;
+  for (const { _id, status, charge, isDeleted, slot, availableAt, waitingSince } of generations) {
+    const isPaid = charge !== undefined && status === 'pending' && !isDeleted;
+    const places = [availableAt, waitingSince].filter(isSet).length;
+    demand(places === (isPaid ? 1 : 0), `generation ${_id} is ${status} and has ${places} places to wait at`);
+    demand(isSet(slot) === isSet(availableAt), `generation ${_id} has the slot ${slot}, available ${availableAt}`);
+  }
+  const slots = CONCURRENT_GENERATIONS[user.subscriptionTier];
+  const held = generations.flatMap(({ slot }) => (slot === undefined ? [] : [slot]));
+  demand(held.length <= slots, `${held.length} of ${slots} slots are held`);
+  demand(new Set(held).size === held.length, `the slots ${held} are held`);
+  const waits = generations.some(({ waitingSince }) => isSet(waitingSince));
+  demand(!waits || held.length === slots, `something waits beside ${slots - held.length} free slots`);
+  return faults;
 }
 
 function faultsInLedger({ user, ledger }: Books): string[] {
@@ -134,18 +159,13 @@ function faultsInGenerations({ user, ledger, generations }: Books): string[] {
       demand(refundsOf(charge) === (isOwed ? 1 : 0), `${generation.status}, and refunded ${refundsOf(charge)} times`);
     }
   }
-  for (const { _id, status, charge, owes, lease, availableAt, isDeleted, openActs, outputImages } of generations) {
+  for (const { _id, status, charge, owes, lease, openActs, outputImages } of generations) {
     if (status === 'completed') counted += outputImages.length;
     const isPaid = charge !== undefined && charges.some((line) => line._id.equals(charge.id));
     demand(charge === undefined || isPaid, `generation ${_id} names a charge that nobody made`);
     demand(owes === undefined, `generation ${_id} still owes its ${owes}`);
     demand(openActs === undefined, `an act on generation ${_id} is not in the audit trail`);
     demand(lease === undefined, `generation ${_id} is ${status} and still leased`);
-    const waits = status === 'pending' && isPaid && !isDeleted;
-    demand(
-      (availableAt !== undefined) === waits,
-      `generation ${_id} is ${status} and ${waits ? 'not ' : ''}in the queue`,
-    );
   }
   const isErased = generations.some(({ prompt }) => prompt === '[erased]');
   const total = user.totalImagesGenerated;

@@ -1,15 +1,27 @@
 import { createLog } from '@/config/log.ts';
+import { generationsOf } from '@/models/collections.ts';
 import type { Store } from '@/models/store.ts';
+import { admitWaiting } from '@/repositories/admission.ts';
 import type { Context } from '@/workflows/context.ts';
 
 const silent = createLog({ level: 'silent', write() {} });
 
-/** A context whose settlement and worker are the test's to call. */
+/** A context whose settlement and worker are the test's to call; whoever claims lets in what waits first. */
 export function contextOf<S extends Store>(store: S): S & Context {
   return Object.assign(Object.create(store), {
     log: silent,
     settler: { notice() {} },
-    queue: { wake() {} },
+    queue: {
+      notice() {},
+      entered: async () => (await admitAll(store)) > 0,
+      wake() {},
+      leasesLost() {},
+    },
     alertQuota() {},
   });
+}
+
+/** Lets in whatever may enter the queue, whoever's it is. */
+export async function admitAll(store: Store): Promise<number> {
+  return admitWaiting(store, await generationsOf(store).distinct('userId', { waitingSince: { $exists: true } }));
 }

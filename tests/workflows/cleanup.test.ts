@@ -7,7 +7,7 @@ import { pictureNameOf, pictureUrl } from '@/domain/pictures.ts';
 import { auditOf, generationsOf, ledgerOf, subscriptionsOf, usersOf } from '@/models/collections.ts';
 import type { ImageGeneration } from '@/models/ImageGeneration.ts';
 import { userAnalytics } from '@/repositories/analytics.ts';
-import { claimGeneration } from '@/repositories/queue.ts';
+import { claim } from '@/workflows/claim.ts';
 import { type Cleanup, type CleanupOptions, performMaintenanceCleanup } from '@/workflows/cleanup.ts';
 import { createGeneration } from '@/workflows/createGeneration.ts';
 import { cancel, complete, remove } from '@/workflows/endGeneration.ts';
@@ -96,7 +96,7 @@ describe('a cleanup', () => {
     const { generation } = await createGeneration(ctx, { _id }, { type: 'text-to-image', prompt: 'A bay' });
     await generationsOf(store).updateOne(
       { _id: generation._id },
-      { $set: { status: 'failed' }, $unset: { availableAt: 1 } },
+      { $set: { status: 'failed' }, $unset: { waitingSince: 1 } },
     );
     store.clock.advance(40 * DAY);
     expect(await performMaintenanceCleanup(store)).toEqual(NOTHING);
@@ -111,7 +111,7 @@ describe('a cleanup', () => {
     const _id = await signUp(store, 'pro');
     const request = { type: 'text-to-image', prompt: 'A bay' } as const;
     const delivered = await createGeneration(ctx, { _id }, request);
-    const claimed = await claimGeneration(store, { workerId: 'w', leaseSeconds: 60 });
+    const claimed = await claim(ctx, { workerId: 'w', leaseSeconds: 60 });
     if (!claimed) throw new Error('Nothing to claim');
     await complete(ctx, claimed._id, claimed.lease.token, { outputImages: [picture('of-delivered.png')] });
     const cancelled = await createGeneration(ctx, { _id }, request);

@@ -4,7 +4,8 @@ import { REMEMBERED_MOVES } from '@/domain/moves.ts';
 import { rollUp } from '@/models/statements/usage/rollUp.ts';
 import { userStats } from '@/models/statements/usage/stats.ts';
 import { userAnalytics } from '@/repositories/analytics.ts';
-import { claimGeneration, releaseLease } from '@/repositories/queue.ts';
+import { releaseLease } from '@/repositories/leases.ts';
+import { claim as claimNext } from '@/workflows/claim.ts';
 import { createGeneration } from '@/workflows/createGeneration.ts';
 import { cancel, complete, fail, remove } from '@/workflows/endGeneration.ts';
 import { eraseUser } from '@/workflows/personalData.ts';
@@ -31,7 +32,7 @@ beforeEach(async () => {
 const create = async () => (await createGeneration(ctx, { _id: userId }, REQUEST)).generation._id;
 
 async function claim() {
-  const claimed = await claimGeneration(store, { workerId: 'w', leaseSeconds: 60 });
+  const claimed = await claimNext(ctx, { workerId: 'w', leaseSeconds: 60 });
   if (!claimed) throw new Error('One waits');
   return { id: claimed._id, token: claimed.lease.token };
 }

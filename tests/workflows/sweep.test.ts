@@ -4,8 +4,8 @@ import { createLog } from '@/config/log.ts';
 import { auditOf, generationsOf, ledgerOf, subscriptionsOf, usersOf } from '@/models/collections.ts';
 import { post } from '@/models/statements/accounts.ts';
 import { cancelGeneration, deleteGeneration } from '@/repositories/generations.ts';
-import { claimGeneration } from '@/repositories/queue.ts';
 import { accountsToSettle, settle } from '@/repositories/settlement.ts';
+import { claim } from '@/workflows/claim.ts';
 import { consumeQuota } from '@/workflows/consumeQuota.ts';
 import { createGeneration } from '@/workflows/createGeneration.ts';
 import { sweep } from '@/workflows/sweep.ts';
@@ -89,11 +89,11 @@ describe('a sweep', () => {
     const before = store.clock.now();
     store.clock.advance(40 * 86_400_000);
     await createGeneration(ctx, { _id }, { type: 'text-to-image', prompt: 'A bay' });
-    const claimed = await claimGeneration(ctx, { workerId: 'w', leaseSeconds: 60 });
+    const claimed = await claim(ctx, { workerId: 'w', leaseSeconds: 60 });
     store.clock.set(before);
     await sweep(ctx, 0);
     expect((await readUser(store, _id)).openEntries).toEqual({});
-    const again = await claimGeneration(ctx, { workerId: 'w', leaseSeconds: 60 });
+    const again = await claim(ctx, { workerId: 'w', leaseSeconds: 60 });
     expect(again?._id).toEqual(claimed?._id);
   });
 

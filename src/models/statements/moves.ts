@@ -7,6 +7,9 @@ import type { Lease, OutputImage } from '../ImageGeneration.ts';
  * legal, and the lease under which it is made.
  */
 
+/** Its place in the queue or before it. Whatever ends a generation takes it away by the same write, and so makes room for the next one. */
+export const PLACE = ['slot', 'availableAt', 'waitingSince'] as const;
+
 /** Claimed by a worker under a lease, or begun by code that needs none. */
 export function begun(now: Date, lease?: Lease) {
   return [
@@ -20,7 +23,7 @@ export function begun(now: Date, lease?: Lease) {
         ...movedTo('processing', now),
       },
     },
-    { $unset: ['availableAt', 'counted'] },
+    { $unset: ['availableAt', 'waitingSince', 'counted'] },
   ];
 }
 
@@ -46,7 +49,7 @@ export function completed(
         ...movedTo('completed'),
       },
     },
-    { $unset: ['lease', 'counted'] },
+    { $unset: ['lease', 'slot', 'counted'] },
   ];
 }
 
@@ -63,7 +66,7 @@ export function failed(now: Date, errorMessage: string) {
         ...movedTo('failed'),
       },
     },
-    { $unset: ['lease', 'availableAt', 'counted'] },
+    { $unset: ['lease', ...PLACE, 'counted'] },
   ];
 }
 
@@ -71,7 +74,7 @@ export function failed(now: Date, errorMessage: string) {
 export function cancelled(now: Date) {
   return [
     { $set: { status: 'cancelled', ...movedTo('cancelled'), ...owedRefund(), updatedAt: now } },
-    { $unset: ['availableAt', 'counted'] },
+    { $unset: [...PLACE, 'counted'] },
   ];
 }
 

@@ -1,6 +1,6 @@
 import type { Act } from '../../domain/audit.ts';
 import { withAct } from './acts.ts';
-import { movedTo, owedRefund } from './moves.ts';
+import { movedTo, owedRefund, PLACE } from './moves.ts';
 
 /** Deletes a document softly, and says so in the audit trail. */
 export function deleted(act: Act, now: Date) {
@@ -23,7 +23,7 @@ export function deletedGeneration(act: Act, now: Date) {
         owes: { $cond: [pending, owedRefund().owes, '$owes'] },
       },
     },
-    { $unset: ['availableAt', 'counted'] },
+    { $unset: [...PLACE, 'counted'] },
     ...deleted(act, now),
   ];
 }

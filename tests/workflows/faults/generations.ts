@@ -1,4 +1,5 @@
-import { claimGeneration, releaseLease, renewLease } from '@/repositories/queue.ts';
+import { releaseLease, renewLease } from '@/repositories/leases.ts';
+import { claimGeneration } from '@/repositories/queue.ts';
 import { cancel, complete, fail, remove } from '@/workflows/endGeneration.ts';
 import { contextOf } from '../../support/context.ts';
 import { copies, held, IMAGE, pictures, type Scenario, waiting } from './scenario.ts';
@@ -47,7 +48,7 @@ export const generations: Scenario[] = [
     whenDone: 'lease_lost',
     async prepare(store, _id) {
       const { _id: id, lease } = await held(store, _id);
-      return () => renewLease(store, id, lease.token, 60);
+      return () => renewLease(store, id, lease.token);
     },
   },
   {

@@ -1,5 +1,6 @@
 import { Types } from 'mongoose';
 import type { ImageGeneration, OutputImage } from '@/models/ImageGeneration.ts';
+import { admitWaiting } from '@/repositories/admission.ts';
 import { claimGeneration, type Leased } from '@/repositories/queue.ts';
 import { createGeneration } from '@/workflows/createGeneration.ts';
 import { contextOf } from '../../support/context.ts';
@@ -45,9 +46,10 @@ export async function unfollowedSubscription(store: TestStore, userId: Types.Obj
   });
 }
 
-/** A paid generation that waits. */
+/** A paid generation that waits, in the queue if its user has a slot. */
 export async function waiting(store: TestStore, _id: Types.ObjectId): Promise<ImageGeneration> {
   const { generation } = await createGeneration(contextOf(store), { _id }, IMAGE);
+  await admitWaiting(store, [_id]);
   return generation;
 }
 

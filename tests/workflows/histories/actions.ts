@@ -4,7 +4,9 @@ import { generationsOf } from '@/models/collections.ts';
 import type { OutputImage } from '@/models/ImageGeneration.ts';
 import { followSubscription } from '@/models/statements/following.ts';
 import { resetDueQuotas } from '@/repositories/accounts.ts';
-import { claimGeneration, releaseLease } from '@/repositories/queue.ts';
+import { admitWaiting } from '@/repositories/admission.ts';
+import { releaseLease } from '@/repositories/leases.ts';
+import { claimGeneration } from '@/repositories/queue.ts';
 import { settle } from '@/repositories/settlement.ts';
 import { chargeGeneration } from '@/workflows/chargeGeneration.ts';
 import { consumeQuota } from '@/workflows/consumeQuota.ts';
@@ -23,7 +25,7 @@ export const actions = fc.record({
     { weight: 3, arbitrary: fc.constantFrom('consume' as const, 'increment' as const, 'pay' as const) },
     { weight: 4, arbitrary: fc.constantFrom('cancel' as const, 'remove' as const) },
     { weight: 4, arbitrary: fc.constantFrom('complete' as const, 'fail' as const, 'release' as const) },
-    { weight: 3, arbitrary: fc.constantFrom('settle' as const, 'sweep' as const) },
+    { weight: 5, arbitrary: fc.constantFrom('settle' as const, 'sweep' as const, 'admit' as const) },
     { weight: 3, arbitrary: fc.constantFrom('news' as const, 'follow' as const, 'upgrade' as const) },
     { weight: 3, arbitrary: fc.constantFrom('reset' as const, 'resetDue' as const) },
     { weight: 1, arbitrary: fc.constantFrom('deleteUser' as const, 'restoreUser' as const) },
@@ -88,9 +90,12 @@ export async function act(store: TestStore, userId: Types.ObjectId, action: Acti
     case 'complete':
     case 'fail':
     case 'release':
-      return work(store, kind);
+      return work(store, userId, action, kind);
     case 'settle':
       await settle(ctx, [userId]);
+      return NOTHING;
+    case 'admit':
+      await admitWaiting(ctx, [userId]);
       return NOTHING;
     case 'sweep':
       await sweep(ctx, 0);
@@ -131,9 +136,15 @@ async function generationOf(
   return mine[pick % Math.max(1, mine.length)]?._id;
 }
 
-/** A worker takes whatever waits longest, whoever's it is. */
-async function work(store: TestStore, kind: 'complete' | 'fail' | 'release'): Promise<Answer> {
+/** A worker takes whatever waits longest, whoever's it is. Sometimes nobody has let anything in before. */
+async function work(
+  store: TestStore,
+  userId: Types.ObjectId,
+  { pick }: Action,
+  kind: 'complete' | 'fail' | 'release',
+): Promise<Answer> {
   const ctx = contextOf(store);
+  if (pick > 0) await admitWaiting(ctx, [userId]);
   const claimed = await claimGeneration(ctx, { workerId: 'w', leaseSeconds: 60 });
   if (!claimed) return NOTHING;
   const { _id, lease, count } = claimed;
