@@ -89,8 +89,46 @@ describe('a lease', () => {
     const second = await claimed();
     await expect(fail(ctx, _id, lease.token, { errorMessage: 'late', retryable: false })).rejects.toMatchObject(lost);
     await complete(ctx, _id, second.lease.token, { outputImages: IMAGES });
-    await expect(complete(ctx, _id, second.lease.token, { outputImages: IMAGES })).rejects.toMatchObject(lost);
     expect(await stored(_id)).toMatchObject({ status: 'completed', attempts: 2 });
+  });
+
+  it('that has ended its generation may say so again, and nothing else', async () => {
+    const { userId } = await queued();
+    const { _id, lease } = await claimed();
+    const first = await complete(ctx, _id, lease.token, { outputImages: IMAGES });
+    store.clock.advance(3_600_000);
+    expect(await complete(ctx, _id, lease.token, { outputImages: IMAGES, processingTime: 9 })).toEqual(first);
+    const otherwise = { code: 'invalid_transition' };
+    const others = [{ url: '/images/b.png', filename: 'b.png', size: 3 }];
+    await expect(complete(ctx, _id, lease.token, { outputImages: others })).rejects.toMatchObject(otherwise);
+    await expect(fail(ctx, _id, lease.token, { errorMessage: 'no', retryable: false })).rejects.toMatchObject(
+      otherwise,
+    );
+    await expect(renewLease(ctx, _id, lease.token)).rejects.toMatchObject({ code: 'lease_lost' });
+    await sweep(ctx, 0);
+    expect((await readUser(store, userId)).totalImagesGenerated).toBe(1);
+  });
+
+  it('that has failed an attempt may say so again, whoever has the generation by then', async () => {
+    await queued();
+    const { _id, lease } = await claimed();
+    const failure = { errorMessage: 'busy', retryable: true };
+    expect(await fail(ctx, _id, lease.token, failure)).toMatchObject({ status: 'pending', attempts: 1 });
+    expect(await fail(ctx, _id, lease.token, failure)).toMatchObject({ status: 'pending', attempts: 1 });
+    const second = await claimed();
+    expect(await fail(ctx, _id, lease.token, failure)).toMatchObject({ status: 'processing', attempts: 2 });
+    await expect(complete(ctx, _id, lease.token, { outputImages: IMAGES })).rejects.toMatchObject({
+      code: 'invalid_transition',
+    });
+    expect((await stored(_id)).lease?.token).toBe(second.lease.token);
+  });
+
+  it('lasts as long as its claim asked for, from each heartbeat', async () => {
+    await queued();
+    const { _id, lease } = (await claim(ctx, { workerId: 'patient', leaseSeconds: 600 })) ?? (await claimed());
+    store.clock.advance(599_000);
+    const renewed = await renewLease(ctx, _id, lease.token);
+    expect(renewed.lease?.expiresAt).toEqual(new Date(store.clock.now().getTime() + 600_000));
   });
 
   it('of a worker that died is tried again however late that is noticed', async () => {

@@ -63,6 +63,8 @@ const WHOLE_COLLECTIONS = [
 const SUMS_AND_GUARDED_WRITES = [
   /^aggregate .*"\$group":.*"timed":/,
   /^aggregate .*"\$bucket":/,
+  // Counted by the keys of an index, up to a limit.
+  /^aggregate .*\{"\$match":\{"(availableAt|waitingSince)":\{"\$gt":"\?"\}\}\},\{"\$limit"/,
   /^aggregate .*"status":\{"\$in":\["\?"\]\}\},.*"\$group":\{"_id":"\?","n":/,
   /^update .*"q":\{"_id":\{"\$in":\["\?"\]\},"(counted|due\.)/,
   /^update .*"q":\{"day":"\?","frozen":/,
@@ -214,7 +216,7 @@ async function generationsOf(userId: Types.ObjectId, clerkUserId: string): Promi
   const dying = new Interleaving();
   void dying.start(() => settle(store, [userId]));
   let commands = 0;
-  await dying.play(() => ({ index: 0, fate: ++commands === 4 ? 'before' : 'lives' }));
+  await dying.play(() => ({ index: 0, fate: ++commands === 6 ? 'before' : 'lives' }));
   await settle(store, [userId]);
 }
 

@@ -13,7 +13,10 @@ export function contextOf<S extends Store>(store: S): S & Context {
     settler: { notice() {} },
     queue: {
       notice() {},
-      entered: async () => (await admitAll(store)) > 0,
+      async entered() {
+        await admitAll(store);
+        return true;
+      },
       wake() {},
       leasesLost() {},
     },

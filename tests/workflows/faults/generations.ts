@@ -63,6 +63,7 @@ export const generations: Scenario[] = [
   {
     name: 'completing a generation',
     effect: 'once',
+    // A repeat is answered, but for one that comes first when the lease has ended.
     whenDone: 'lease_lost',
     async prepare(store, _id) {
       const { _id: id, lease } = await held(store, _id);
@@ -72,6 +73,7 @@ export const generations: Scenario[] = [
   {
     name: 'failing a generation for good',
     effect: 'once',
+    // A repeat is answered, but for one that comes first when the lease has ended.
     whenDone: 'lease_lost',
     async prepare(store, _id) {
       const { _id: id, lease } = await held(store, _id);
@@ -81,6 +83,7 @@ export const generations: Scenario[] = [
   {
     name: 'failing an attempt that may be repeated',
     effect: 'once',
+    // A repeat is answered, but for one that comes first when the lease has ended.
     whenDone: 'lease_lost',
     async prepare(store, _id) {
       const { _id: id, lease } = await held(store, _id);
