@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { usersOf } from '@/models/collections.ts';
 import { restoreUser } from '@/repositories/accounts.ts';
-import { claimGeneration } from '@/repositories/queue.ts';
 import { settle } from '@/repositories/settlement.ts';
+import { claim } from '@/workflows/claim.ts';
 import { complete } from '@/workflows/endGeneration.ts';
 import { sweep } from '@/workflows/sweep.ts';
 import { verifyLedger } from '@/workflows/verifyLedger.ts';
@@ -147,7 +147,7 @@ describe('DELETE /v1/me', () => {
   it('cancels and refunds what waits, and lets what is being processed run on', async () => {
     const caller = await api.person();
     await caller.post('/v1/generations', { ...IMAGE, count: 3 });
-    const claimed = await claimGeneration(store, { workerId: 'w', leaseSeconds: 60 });
+    const claimed = await claim(api.ctx, { workerId: 'w', leaseSeconds: 60 });
     if (!claimed) throw new Error('One was just made');
     await caller.post('/v1/generations', { ...IMAGE, count: 2 });
     await caller.post('/v1/generations', IMAGE);
@@ -162,7 +162,7 @@ describe('DELETE /v1/me', () => {
     await sweep(api.ctx, 0);
     expect(await userOf(caller)).toMatchObject({ totalImagesGenerated: 3 });
     expect((await verifyLedger(store)).violations).toEqual([]);
-    expect(await claimGeneration(store, { workerId: 'w', leaseSeconds: 60 })).toBeNull();
+    expect(await claim(api.ctx, { workerId: 'w', leaseSeconds: 60 })).toBeNull();
   });
 
   it('leaves alone what was asked for after a restoration that came before the settlement', async () => {
