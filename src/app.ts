@@ -12,6 +12,7 @@ import { openApiOf } from './routes/openapi.ts';
 import { quotaRoutes } from './routes/quota.ts';
 import { subscriptionRoutes } from './routes/subscriptions.ts';
 import { userRoutes } from './routes/users.ts';
+import { workerRoutes } from './routes/worker.ts';
 
 /** Everything that the application needs from outside: it opens nothing itself. */
 export interface AppDeps extends EdgeDeps, HealthDeps, MetricsDeps, RouteDeps {
@@ -42,6 +43,7 @@ export function createApp(deps: AppDeps) {
     .route('/v1/generations', generationRoutes(deps))
     .route('/v1/subscription', subscriptionRoutes(deps))
     .route('/v1/analytics', analyticsRoutes(deps))
+    .route('/v1/worker/generations', workerRoutes(deps))
     .route('/v1/admin', adminRoutes(deps));
 }
 

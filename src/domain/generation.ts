@@ -26,6 +26,11 @@ export const GENERATION_LIMITS = Object.freeze({
   maxNameLength: 64,
   maxUrlLength: 2048,
   maxErrorMessageLength: 1000,
+  maxFilenameLength: 255,
+  maxContentTypeLength: 127,
+  maxWorkerIdLength: 128,
+  /** Of either side of a picture. */
+  maxPixels: 65_535,
   /** Attempts before a generation is given up. */
   maxAttempts: 3,
   /** Seconds that a lease may last without a heartbeat. */
@@ -34,6 +39,8 @@ export const GENERATION_LIMITS = Object.freeze({
   defaultLeaseSeconds: 60,
   /** Seconds after which an attempt hangs, however lively its heartbeat. */
   maxAttemptSeconds: 900,
+  /** Seconds that a worker may say an attempt took. */
+  maxProcessingSeconds: 86_400,
 });
 
 /** What a request may leave out. */

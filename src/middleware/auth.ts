@@ -10,7 +10,7 @@ import { problemAnswers } from './describe.ts';
 import { Refusal } from './refusal.ts';
 
 /** RFC 6750 section 2.1; the name of the scheme is case-insensitive (RFC 9110 section 11.1). */
-const BEARER_SCHEME = /^bearer(?: |$)/i;
+export const BEARER_SCHEME = /^bearer(?: |$)/i;
 const BEARER = /^bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)$/i;
 
 /**
@@ -130,6 +130,6 @@ function invalidToken(detail: string): Refusal {
 }
 
 /** RFC 6750 section 3.1: a request without any token, or in another scheme, is told no error code. */
-function challenge(error?: 'invalid_token'): Record<string, string> {
+export function challenge(error?: 'invalid_token'): Record<string, string> {
   return { 'WWW-Authenticate': `Bearer realm="artifex"${error ? `, error="${error}"` : ''}` };
 }

@@ -130,16 +130,18 @@ const {
   maxNameLength,
   maxUrlLength,
   maxErrorMessageLength,
+  maxFilenameLength,
+  maxContentTypeLength,
 } = GENERATION_LIMITS;
 
 const outputImageSchema = new Schema<OutputImage>(
   {
     url: { type: String, required: true, maxlength: maxUrlLength },
-    filename: { type: String, required: true, maxlength: 255 },
+    filename: { type: String, required: true, maxlength: maxFilenameLength },
     size: { type: Number, required: true, min: 0 },
     width: { type: Number, min: 1 },
     height: { type: Number, min: 1 },
-    contentType: { type: String, maxlength: 127 },
+    contentType: { type: String, maxlength: maxContentTypeLength },
   },
   { _id: false },
 );

@@ -11,4 +11,6 @@ export interface RouteDeps extends SignIn {
   /** Counts what a user asks of the quota. */
   quotaLimiter: RateLimiter;
   maintenance: Maintenance;
+  /** What outside workers show; undefined: there are none. */
+  workerToken: string | undefined;
 }

@@ -15,6 +15,7 @@ import { cancel, remove } from '../workflows/endGeneration.ts';
 import { asUser, readAsUser, userIdOf } from '../workflows/signIn.ts';
 import type { RouteDeps } from './deps.ts';
 import { idSchema } from './ids.ts';
+import { originOf } from './origin.ts';
 import { pageOut, positionOf } from './paging.ts';
 import { generationOut, generationRequestSchema, generationSchema } from './representations.ts';
 import { noQuery, pageOf, pageQuery } from './schemas.ts';
@@ -155,5 +156,3 @@ export function generationRoutes(deps: RouteDeps) {
       },
     );
 }
-
-const originOf = (url: string): string => new URL(url).origin;

@@ -40,6 +40,11 @@ export async function openApiOf(app: Hono<EdgeEnv>): Promise<OpenApiDocument> {
             description:
               'A Clerk session token with the claim `metadata.role` = `admin` (`npm run token -- CLERK_USER_ID --admin`).',
           },
+          worker: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'What the server has as `WORKER_TOKEN`.',
+          },
         },
       },
     },

@@ -194,7 +194,7 @@ export const generationRequestSchema = writable(
   error: 'Required for every type but text-to-image',
 });
 
-const GENERATION_EXAMPLE = {
+export const GENERATION_EXAMPLE = {
   id: '69afe0c5a1b2c3d4e5f60719',
   type: 'text-to-image',
   prompt: 'A lighthouse at sunset',
@@ -224,45 +224,50 @@ const GENERATION_EXAMPLE = {
   failedAt: null,
 };
 
-const outputImageSchema = readable(
-  { resource: 'OutputImage', by: 'self', id: 'OutputImage' },
-  {
-    url: z.url().describe('Opens without a token, and cannot be guessed.'),
-    filename: z.string(),
-    size: z.int().describe('Bytes.'),
-    width: z.int().nullable().describe('Pixels.'),
-    height: z.int().nullable().describe('Pixels.'),
-    contentType: z.string().nullable(),
-  },
-);
+export const outputImageFields = {
+  url: z.url().describe('Opens without a token, and cannot be guessed.'),
+  filename: z.string(),
+  size: z.int().describe('Bytes.'),
+  width: z.int().nullable().describe('Pixels.'),
+  height: z.int().nullable().describe('Pixels.'),
+  contentType: z.string().nullable(),
+};
+
+const outputImageSchema = readable({ resource: 'OutputImage', by: 'self', id: 'OutputImage' }, outputImageFields);
+
+/** What everybody who may see a generation is shown of it, but for its pictures. */
+export const generationFields = {
+  id: z.string(),
+  type: z.enum(IMAGE_GENERATION_TYPES),
+  prompt: z.string(),
+  negativePrompt: z.string().nullable(),
+  style: z.string(),
+  aspectRatio: z.enum(ASPECT_RATIOS),
+  quality: z.enum(IMAGE_QUALITIES),
+  model: z.string(),
+  count: z.int(),
+  status: z.enum(GENERATION_STATUSES),
+  credits: z.int(),
+  processingTime: z.number().nullable().describe('Seconds.'),
+  errorMessage: z.string().nullable(),
+  createdAt: instantSchema,
+  startedAt: instantSchema.nullable(),
+  completedAt: instantSchema.nullable(),
+  failedAt: instantSchema.nullable(),
+};
 
 export const generationSchema = readable(
   { resource: 'ImageGeneration', by: 'self', id: 'Generation', example: GENERATION_EXAMPLE },
-  {
-    id: z.string(),
-    type: z.enum(IMAGE_GENERATION_TYPES),
-    prompt: z.string(),
-    negativePrompt: z.string().nullable(),
-    style: z.string(),
-    aspectRatio: z.enum(ASPECT_RATIOS),
-    quality: z.enum(IMAGE_QUALITIES),
-    model: z.string(),
-    count: z.int(),
-    status: z.enum(GENERATION_STATUSES),
-    credits: z.int(),
-    processingTime: z.number().nullable().describe('Seconds.'),
-    outputImages: z.array(outputImageSchema),
-    errorMessage: z.string().nullable(),
-    createdAt: instantSchema,
-    startedAt: instantSchema.nullable(),
-    completedAt: instantSchema.nullable(),
-    failedAt: instantSchema.nullable(),
-  },
+  { ...generationFields, outputImages: z.array(outputImageSchema) },
 );
 
 /** @param origin where this server was reached, for the addresses of pictures that it keeps itself */
 export function generationOut(generation: ImageGeneration, origin: string): z.input<typeof generationSchema> {
-  return represent(generationSchema, {
+  return represent(generationSchema, generationValues(generation, origin));
+}
+
+export function generationValues(generation: ImageGeneration, origin: string) {
+  return {
     id: generation._id.toHexString(),
     type: generation.type,
     prompt: generation.prompt,
@@ -290,5 +295,5 @@ export function generationOut(generation: ImageGeneration, origin: string): z.in
     startedAt: generation.startedAt?.toISOString() ?? null,
     completedAt: generation.completedAt?.toISOString() ?? null,
     failedAt: generation.failedAt?.toISOString() ?? null,
-  });
+  };
 }

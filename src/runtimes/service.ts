@@ -41,6 +41,7 @@ export async function createService(options: CoreOptions): Promise<Service> {
     quotaLimiter: sharedLimiter(ctx, createLimitMemory(perMinute(env.rateLimit.quotaPerMinute))),
     maintenance: createMaintenance({ ctx, storage, cleanup: env.cleanup, observer: core.observer }),
     sessions,
+    workerToken: env.worker.token,
     identities: createIdentities((isHit) => observability.cacheLookedUp('identities', isHit)),
     requestAnswered: observability.requestAnswered,
     metrics: observability.exposition,

@@ -92,6 +92,7 @@ export function appOf(
     // What removes pictures runs with the processes that draw them.
     maintenance: createMaintenance({ ctx, storage: null, cleanup: env.cleanup, observer: observability.jobs }),
     sessions,
+    workerToken: env.worker.token,
     identities,
     profiles,
     quotaLimiter: sharedLimiter(ctx, quotaMemory),

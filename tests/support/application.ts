@@ -13,6 +13,9 @@ import { contextOf } from './context.ts';
 import type { TestStore } from './database.ts';
 import { createTokenIssuer, type TokenIssuer } from './tokens.ts';
 
+/** What outside workers show in tests. */
+export const WORKER_TOKEN = 'the-token.of~all+workers/0123456789==';
+
 /** The real application over a test's database, and somebody to sign in as. */
 export interface TestApplication {
   ctx: TestStore & Context;
@@ -39,10 +42,15 @@ export interface Caller {
 /**
  * @param options.quotaPerMinute without it, more than any test asks
  * @param options.patienceMs milliseconds that a request waits for the shared count of its rate limit
+ * @param options.workerToken what outside workers show
  */
 export async function testApplication(
   store: TestStore,
-  { quotaPerMinute = 1_000_000, patienceMs }: { quotaPerMinute?: number; patienceMs?: number } = {},
+  {
+    quotaPerMinute = 1_000_000,
+    patienceMs,
+    workerToken = WORKER_TOKEN,
+  }: { quotaPerMinute?: number; patienceMs?: number; workerToken?: string | undefined } = {},
 ): Promise<TestApplication> {
   const issuer = await createTokenIssuer();
   const { log, lines } = keptLog();
@@ -57,6 +65,7 @@ export async function testApplication(
     storage,
     maintenance: createMaintenance({ ctx, storage, cleanup, observer: observability.jobs }),
     sessions: issuer.trust,
+    workerToken,
     quotaLimiter: sharedLimiter(store, createLimitMemory(perMinute(quotaPerMinute)), patienceMs),
     identities: createIdentities((isHit) => observability.cacheLookedUp('identities', isHit)),
     requestAnswered: observability.requestAnswered,

@@ -1,6 +1,7 @@
 import type { Types } from 'mongoose';
 import { z } from 'zod';
-import type { Caller, TestApplication } from '../../support/application.ts';
+import { claim } from '@/workflows/claim.ts';
+import { type Caller, type TestApplication, WORKER_TOKEN } from '../../support/application.ts';
 import { signUp } from '../../support/database.ts';
 import type { Described, Operation } from '../../support/openapi.ts';
 
@@ -33,6 +34,18 @@ async function picture({ api }: World): Promise<Call> {
   return { params: { name: 'a.png' } };
 }
 
+/** One that a worker has claimed, with what it may say of it. */
+function claimedGeneration(said: object) {
+  return async (world: World): Promise<Call> => {
+    await pendingGeneration(world);
+    const claimed = await claim(world.api.ctx, { workerId: 'w', leaseSeconds: 60 });
+    if (!claimed) throw new Error('One was just made');
+    return { params: { id: claimed._id.toHexString() }, body: { leaseToken: claimed.lease.token, ...said } };
+  };
+}
+
+const PICTURE = { url: 'https://pictures.example.com/a.png', filename: 'a.png', size: 1 };
+
 /**
  * The resources that paths name. An operation needs no line where its path has no parameter, and its body an example in the description;
  * any other that has none cannot be called, and fails the walk.
@@ -40,6 +53,13 @@ async function picture({ api }: World): Promise<Call> {
 const RESOURCES: Readonly<Record<string, (world: World) => Promise<Call>>> = {
   '/v1/generations/{id}': pendingGeneration,
   '/v1/generations/{id}/cancel': pendingGeneration,
+  '/v1/worker/generations/claim': async (world) => {
+    await pendingGeneration(world);
+    return {};
+  },
+  '/v1/worker/generations/{id}/heartbeat': claimedGeneration({}),
+  '/v1/worker/generations/{id}/complete': claimedGeneration({ outputImages: [PICTURE] }),
+  '/v1/worker/generations/{id}/fail': claimedGeneration({ errorMessage: 'no' }),
   '/v1/admin/users/{id}': somebody,
   '/v1/admin/users/{id}/quota/reset': somebody,
   '/v1/admin/users/{id}/quota/grant': somebody,
@@ -49,6 +69,7 @@ const RESOURCES: Readonly<Record<string, (world: World) => Promise<Call>>> = {
 /** Tokens by the scheme that the description names. */
 export const TOKENS: Readonly<Record<string, (api: TestApplication) => Promise<string>>> = {
   session: async (api) => (await api.person()).token,
+  worker: async () => WORKER_TOKEN,
   admin: async (api) => (await api.person({ metadata: { role: 'admin' } })).token,
 };
 
