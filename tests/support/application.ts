@@ -42,7 +42,7 @@ export interface Caller {
 /**
  * @param options.quotaPerMinute without it, more than any test asks
  * @param options.patienceMs milliseconds that a request waits for the shared count of its rate limit
- * @param options.workerToken what outside workers show
+ * @param options.workerToken what outside workers show; null: there are none
  */
 export async function testApplication(
   store: TestStore,
@@ -50,7 +50,7 @@ export async function testApplication(
     quotaPerMinute = 1_000_000,
     patienceMs,
     workerToken = WORKER_TOKEN,
-  }: { quotaPerMinute?: number; patienceMs?: number; workerToken?: string | undefined } = {},
+  }: { quotaPerMinute?: number; patienceMs?: number; workerToken?: string | null } = {},
 ): Promise<TestApplication> {
   const issuer = await createTokenIssuer();
   const { log, lines } = keptLog();
@@ -65,7 +65,7 @@ export async function testApplication(
     storage,
     maintenance: createMaintenance({ ctx, storage, cleanup, observer: observability.jobs }),
     sessions: issuer.trust,
-    workerToken,
+    workerToken: workerToken ?? undefined,
     quotaLimiter: sharedLimiter(store, createLimitMemory(perMinute(quotaPerMinute)), patienceMs),
     identities: createIdentities((isHit) => observability.cacheLookedUp('identities', isHit)),
     requestAnswered: observability.requestAnswered,
