@@ -80,12 +80,30 @@ export const encryptionKeys = z
     error: 'has not the right form: it must be ID:BASE64-OF-32-BYTES, commas between, every ID once',
   });
 
+function isOrigin(text: string): boolean {
+  return URL.canParse(text) && new URL(text).origin === text;
+}
+
 export const origins = z
   .string()
   .transform((text) => text.split(',').map((origin) => origin.trim()))
-  .refine((list) => list.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin), {
+  .refine((list) => list.every(isOrigin), {
     error: 'has not the right form: it must be origins such as https://app.example.com, commas between',
   });
+
+export const pageOrigins = z
+  .string()
+  .transform((text) => text.split(',').map((origin) => origin.trim()))
+  .refine((list) => list.join() === '*' || list.every(isOrigin), {
+    error: 'has not the right form: it must be *, or origins such as https://app.example.com, commas between',
+  });
+
+export const trustedProxy = z
+  .string()
+  .regex(/^(?:none|cloudflare|[1-9])$/, {
+    error: ({ input }) => `is ${shown(input)}: it must be none, cloudflare, or the number of your proxies (1 to 9)`,
+  })
+  .transform((text) => (text === 'none' || text === 'cloudflare' ? text : Number(text)));
 
 export const fileUrl = z
   .string()

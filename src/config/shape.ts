@@ -1,3 +1,4 @@
+import type { TrustedProxy } from '../domain/clientAddress.ts';
 import type { LogLevel } from './log.ts';
 import type { Variables } from './variables.ts';
 
@@ -5,7 +6,13 @@ import type { Variables } from './variables.ts';
 export interface Env {
   readonly nodeEnv: 'development' | 'test' | 'production';
   readonly isProduction: boolean;
-  readonly http: { readonly host: string; readonly port: number };
+  readonly http: {
+    readonly host: string;
+    readonly port: number;
+    readonly trustedProxy: TrustedProxy;
+    /** Whose pages may use the API; `*`: everybody's. */
+    readonly corsOrigins: readonly string[];
+  };
   /** The web application, without a slash at its end. */
   readonly appUrl: string;
   readonly logLevel: LogLevel;
@@ -37,7 +44,7 @@ export interface Env {
   };
   /** The first one encrypts, all of them decrypt; `key` is base64 of 32 bytes. Empty: data is stored in the clear. */
   readonly fieldEncryptionKeys: readonly { readonly id: string; readonly key: string }[];
-  readonly rateLimit: { readonly quotaPerMinute: number };
+  readonly rateLimit: { readonly quotaPerMinute: number; readonly addressPerMinute: number };
   readonly images:
     | { readonly provider: 'procedural' }
     | {
@@ -67,7 +74,12 @@ export function structured(given: Variables): Env {
   return {
     nodeEnv: given.NODE_ENV,
     isProduction: given.NODE_ENV === 'production',
-    http: { host: given.HOST, port: given.PORT },
+    http: {
+      host: given.HOST,
+      port: given.PORT,
+      trustedProxy: given.TRUSTED_PROXY,
+      corsOrigins: given.CORS_ORIGINS ?? [new URL(given.APP_URL).origin],
+    },
     appUrl: given.APP_URL,
     logLevel: given.LOG_LEVEL,
     dataDir: given.ARTIFEX_DATA_DIR,
@@ -88,7 +100,10 @@ export function structured(given: Variables): Env {
       apiBase: given.STRIPE_API_BASE,
     },
     fieldEncryptionKeys: given.FIELD_ENCRYPTION_KEYS,
-    rateLimit: { quotaPerMinute: given.RATE_LIMIT_QUOTA_PER_MINUTE },
+    rateLimit: {
+      quotaPerMinute: given.RATE_LIMIT_QUOTA_PER_MINUTE,
+      addressPerMinute: given.RATE_LIMIT_ADDRESS_PER_MINUTE,
+    },
     images: imagesOf(given),
     storage: storageOf(given),
     cleanup: {

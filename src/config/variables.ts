@@ -8,8 +8,10 @@ import {
   mongodbUri,
   oneOf,
   origins,
+  pageOrigins,
   publicKey,
   shown,
+  trustedProxy,
   wholeNumber,
 } from './parsers.ts';
 import { frontendApiOf } from './publishableKey.ts';
@@ -45,6 +47,9 @@ export const variables = z.object({
     'letters, digits and -._~+/= (what a bearer token may hold)',
   ).optional(),
   FIELD_ENCRYPTION_KEYS: encryptionKeys.default([]),
+  CORS_ORIGINS: pageOrigins.optional(),
+  TRUSTED_PROXY: trustedProxy.default('none'),
+  RATE_LIMIT_ADDRESS_PER_MINUTE: wholeNumber(1, 1_000_000).default(1_200),
   RATE_LIMIT_QUOTA_PER_MINUTE: wholeNumber(1, 1_000_000).default(60),
   IMAGE_PROVIDER: oneOf(['procedural', 'openai']).default('procedural'),
   OPENAI_BASE_URL: httpUrl().default('https://api.openai.com/v1'),

@@ -12,6 +12,12 @@ export interface Auth {
 /** What every handler finds in its context. */
 export interface EdgeEnv {
   Variables: RequestIdVariables;
+  Bindings: Peer;
+}
+
+/** What a runtime tells of the other end of a request's socket. */
+export interface Peer {
+  peerAddress?: string | undefined;
 }
 
 /** What a handler behind `authenticate` finds besides. */

@@ -21,11 +21,7 @@ export function limitUsers(limiter: RateLimiter) {
     const count = limiter.take(c.var.auth.clerkUserId);
     if (count instanceof Promise && SAFE_METHODS.has(c.req.method)) {
       const [allowance] = await Promise.all([count, next()]);
-      if (!allowance.isAllowed) {
-        // Hono would carry the fields of the answer over that is thrown away.
-        c.res = undefined;
-        throw tooManyRequests(QUOTA_POLICY, allowance);
-      }
+      if (!allowance.isAllowed) throw tooManyRequests(QUOTA_POLICY, allowance);
       return tell(c, QUOTA_POLICY, allowance);
     }
     const allowance = await count;

@@ -2,8 +2,14 @@ import type { Listen } from './serve.ts';
 
 /** Serves on Bun's own HTTP server. */
 export const listenBun: Listen = async (fetch, { host, port }) => {
-  // Outside production Bun would answer what nobody caught with a page that shows our source.
-  const server = Bun.serve({ fetch, hostname: host, port, idleTimeout: 60, development: false });
+  const server = Bun.serve({
+    fetch: (request, socket) => fetch(request, { peerAddress: socket.requestIP(request)?.address }),
+    hostname: host,
+    port,
+    idleTimeout: 60,
+    // Outside production Bun would answer what nobody caught with a page that shows our source.
+    development: false,
+  });
   return {
     port: server.port ?? port,
     // Bun resolves this when the requests under way have been answered.

@@ -4,7 +4,7 @@ import type { Listen } from './serve.ts';
 declare const Deno: {
   serve(
     options: { hostname: string; port: number; onListen: () => void },
-    answer: (request: Request) => Response | Promise<Response>,
+    answer: (request: Request, info: { remoteAddr: { hostname?: string } }) => Response | Promise<Response>,
   ): {
     addr: { port: number };
     /** Takes no more requests, and resolves when those under way have been answered. */
@@ -16,6 +16,6 @@ declare const Deno: {
 export const listenDeno: Listen = async (fetch, { host, port }) => {
   // The log says where it listens; by default Deno prints a line of its own on standard output.
   const options = { hostname: host, port, onListen: () => {} };
-  const server = Deno.serve(options, (request) => fetch(request));
+  const server = Deno.serve(options, (request, { remoteAddr }) => fetch(request, { peerAddress: remoteAddr.hostname }));
   return { port: server.addr.port, close: () => server.shutdown() };
 };

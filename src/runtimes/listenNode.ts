@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:http';
-import { getRequestListener, RequestError } from '@hono/node-server';
+import { getRequestListener, type Http2Bindings, type HttpBindings, RequestError } from '@hono/node-server';
 import { brokenHostAnswer } from '../middleware/host.ts';
 import type { Listen, Listening } from './serve.ts';
 
@@ -7,7 +7,9 @@ const IDLE_CHECK_MS = 20;
 
 /** Serves on Node's HTTP server. */
 export const listenNode: Listen = async (fetch, { host, port }) => {
-  const server = createServer(getRequestListener(fetch, { errorHandler: answerUnanswered }));
+  const answer = (request: Request, { incoming }: HttpBindings | Http2Bindings) =>
+    fetch(request, { peerAddress: incoming.socket.remoteAddress });
+  const server = createServer(getRequestListener(answer, { errorHandler: answerUnanswered }));
   return listening(server, { host, port });
 };
 

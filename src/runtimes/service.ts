@@ -11,13 +11,15 @@ import { createMaintenance } from '../jobs/maintenance.ts';
 import type { RunningJob } from '../jobs/repeat.ts';
 import { startScheduler } from '../jobs/scheduler.ts';
 import { startSweeper } from '../jobs/sweeper.ts';
+import type { Peer } from '../middleware/context.ts';
+import { memoryLimiter } from '../middleware/memoryLimiter.ts';
 import { createLimitMemory, sharedLimiter } from '../repositories/rateLimits.ts';
 import { tellOfClearData } from './clearData.ts';
 import { type Core, type CoreOptions, createCore } from './core.ts';
 
 /** The API and its jobs in one process; only the socket is missing. */
 export interface Service extends Pick<Core, 'ctx' | 'connection'> {
-  fetch: (request: Request) => Response | Promise<Response>;
+  fetch: (request: Request, peer?: Peer) => Response | Promise<Response>;
   /** Resolves with true when requests can be served, until when they are answered 503; with false when it was stopped before. */
   started: Promise<boolean>;
   /** Ends the jobs, gives leases back and closes the database. After the last request. */
@@ -38,6 +40,9 @@ export async function createService(options: CoreOptions): Promise<Service> {
     log,
     ctx,
     storage,
+    corsOrigins: env.http.corsOrigins,
+    trustedProxy: env.http.trustedProxy,
+    addressLimiter: memoryLimiter(perMinute(env.rateLimit.addressPerMinute)),
     quotaLimiter: sharedLimiter(ctx, createLimitMemory(perMinute(env.rateLimit.quotaPerMinute))),
     maintenance: createMaintenance({ ctx, storage, cleanup: env.cleanup, observer: core.observer }),
     sessions,

@@ -4,12 +4,13 @@ import { getConnectionInfo } from '../config/database.ts';
 import { EnvironmentError, readEnv } from '../config/env.ts';
 import { createLog } from '../config/log.ts';
 import { ArtifexError } from '../domain/errors.ts';
-import { perMinute } from '../domain/rateLimit.ts';
+import { perMinute, type RateLimiter } from '../domain/rateLimit.ts';
 import { createIdentities, type Identities } from '../identity/identities.ts';
 import { clerkProfiles, noProfiles, type ProfileSource } from '../identity/profiles.ts';
 import { clerkTrust, type SessionTrust } from '../identity/sessionTrust.ts';
 import { createMaintenance } from '../jobs/maintenance.ts';
 import type { EdgeEnv } from '../middleware/context.ts';
+import { memoryLimiter } from '../middleware/memoryLimiter.ts';
 import { problemHandler } from '../middleware/problem.ts';
 import { requestId } from '../middleware/requestId.ts';
 import { createObservability } from '../observability/observability.ts';
@@ -29,6 +30,7 @@ export interface WorkerSetup extends WorkerSessionDeps {
   identities: Identities;
   storage: PictureStorage;
   quotaMemory: LimitMemory;
+  addressLimiter: RateLimiter;
 }
 
 /** Nothing in a Worker makes pictures, and it has no disk. */
@@ -72,8 +74,9 @@ function setUp(bindings: Bindings): WorkerSetup {
   const identities = createIdentities((isHit) => observability.cacheLookedUp('identities', isHit));
   const { picturesUrl } = env.edge;
   const storage = picturesUrl === undefined ? noStorage : webStorage(picturesUrl);
+  const addressLimiter = memoryLimiter(perMinute(env.rateLimit.addressPerMinute));
   const quotaMemory = createLimitMemory(perMinute(env.rateLimit.quotaPerMinute));
-  return { env, log, mongodbUri, sessions, profiles, identities, storage, quotaMemory, observability };
+  return { env, log, mongodbUri, sessions, profiles, identities, storage, quotaMemory, addressLimiter, observability };
 }
 
 function textOf(value: unknown): string | undefined {
@@ -82,7 +85,7 @@ function textOf(value: unknown): string | undefined {
 
 /** The application over a session's database. */
 export function appOf(
-  { env, log, sessions, profiles, identities, storage, quotaMemory, observability }: WorkerSetup,
+  { env, log, sessions, profiles, identities, storage, quotaMemory, addressLimiter, observability }: WorkerSetup,
   { ctx, connection, isPrepared }: WorkerSession,
 ) {
   return createApp({
@@ -95,6 +98,10 @@ export function appOf(
     workerToken: env.worker.token,
     identities,
     profiles,
+    corsOrigins: env.http.corsOrigins,
+    // Nothing reaches a Worker but through Cloudflare.
+    trustedProxy: 'cloudflare',
+    addressLimiter,
     quotaLimiter: sharedLimiter(ctx, quotaMemory),
     requestAnswered: observability.requestAnswered,
     metrics: observability.exposition,

@@ -27,3 +27,32 @@ describe('two API processes on one database', () => {
     await Promise.all(servers.map((server) => server.end()));
   });
 });
+
+describe.each(['bun', 'node'] as const)('a process on %s', (runtime) => {
+  it('counts failed authentications by the other end of the socket, and nothing that a client says of itself', async () => {
+    const server = await cluster.start(runtime, { ARTIFEX_WORKER: 'off', RATE_LIMIT_ADDRESS_PER_MINUTE: '5' });
+    const statuses: number[] = [];
+    for (let time = 0; time < 7; time += 1) {
+      const headers = { Authorization: 'Bearer a.b.c', 'X-Forwarded-For': `203.0.113.${time}` };
+      const response = await fetch(`${server.url}/v1/me`, { headers });
+      await response.arrayBuffer();
+      statuses.push(response.status);
+    }
+    expect(statuses).toEqual([401, 401, 401, 401, 401, 429, 429]);
+    await server.end();
+  });
+
+  it('tells clients apart by what its trusted proxy says', async () => {
+    const env = { ARTIFEX_WORKER: 'off', RATE_LIMIT_ADDRESS_PER_MINUTE: '2', TRUSTED_PROXY: '1' };
+    const server = await cluster.start(runtime, env);
+    const ask = async (client: string) => {
+      const headers = { 'X-Forwarded-For': `198.51.100.1, ${client}` };
+      const response = await fetch(`${server.url}/docs`, { headers });
+      await response.arrayBuffer();
+      return response.status;
+    };
+    const one = [await ask('203.0.113.1'), await ask('203.0.113.1'), await ask('203.0.113.1')];
+    expect([...one, await ask('203.0.113.2')]).toEqual([200, 200, 429, 200]);
+    await server.end();
+  });
+});

@@ -1,8 +1,11 @@
 import type { Hono } from 'hono';
 import { z } from 'zod';
 import { createLog } from '../../src/config/log.ts';
+import type { TrustedProxy } from '../../src/domain/clientAddress.ts';
+import { perMinute } from '../../src/domain/rateLimit.ts';
 import type { EdgeEnv } from '../../src/middleware/context.ts';
 import { createEdge } from '../../src/middleware/edge.ts';
+import { memoryLimiter } from '../../src/middleware/memoryLimiter.ts';
 import { problemSchema } from '../../src/middleware/problemSchema.ts';
 
 export type LogLine = z.output<typeof logLine>;
@@ -15,10 +18,23 @@ export function keptLog() {
   return { log, lines };
 }
 
+/** Without them: the pages of one application, no proxy, and more requests than any test sends. */
+export interface EdgeOptions {
+  corsOrigins?: readonly string[];
+  trustedProxy?: TrustedProxy;
+  addressPerMinute?: number;
+}
+
 /** The real edge with the routes that a test gives it, and the lines that it logs. */
-export function edgeWith(mount: (edge: Hono<EdgeEnv>) => void) {
+export function edgeWith(mount: (edge: Hono<EdgeEnv>) => void, options: EdgeOptions = {}) {
   const { log, lines } = keptLog();
-  const app = createEdge({ log, requestAnswered() {} });
+  const app = createEdge({
+    log,
+    requestAnswered() {},
+    corsOrigins: options.corsOrigins ?? ['https://app.example.com'],
+    trustedProxy: options.trustedProxy ?? 'none',
+    addressLimiter: memoryLimiter(perMinute(options.addressPerMinute ?? 1_000_000)),
+  });
   mount(app);
   return { app, lines };
 }

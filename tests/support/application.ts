@@ -4,6 +4,8 @@ import { perMinute } from '@/domain/rateLimit.ts';
 import { createIdentities } from '@/identity/identities.ts';
 import { noProfiles } from '@/identity/profiles.ts';
 import { createMaintenance } from '@/jobs/maintenance.ts';
+import type { Peer } from '@/middleware/context.ts';
+import { memoryLimiter } from '@/middleware/memoryLimiter.ts';
 import { createObservability } from '@/observability/observability.ts';
 import { createLimitMemory, sharedLimiter } from '@/repositories/rateLimits.ts';
 import type { PictureStorage } from '@/storage/port.ts';
@@ -24,7 +26,7 @@ export interface TestApplication {
   lines: LogLine[];
   /** Somebody who was never seen before. */
   person(claims?: Record<string, unknown>): Promise<Caller>;
-  request(path: string, init?: RequestInit): Promise<Response>;
+  request(path: string, init?: RequestInit, peer?: Peer): Promise<Response>;
 }
 
 /** A person with a session token. */
@@ -39,18 +41,27 @@ export interface Caller {
   delete(path: string): Promise<Response>;
 }
 
+/** The origin whose pages may use the application. */
+export const PAGE = 'https://app.example.com';
+
+const UNLIMITED = 1_000_000;
+
+interface Options {
+  quotaPerMinute?: number;
+  addressPerMinute?: number;
+  patienceMs?: number;
+  workerToken?: string | null;
+}
+
 /**
  * @param options.quotaPerMinute without it, more than any test asks
+ * @param options.addressPerMinute likewise, of requests that do not prove who asks
  * @param options.patienceMs milliseconds that a request waits for the shared count of its rate limit
  * @param options.workerToken what outside workers show; null: there are none
  */
 export async function testApplication(
   store: TestStore,
-  {
-    quotaPerMinute = 1_000_000,
-    patienceMs,
-    workerToken = WORKER_TOKEN,
-  }: { quotaPerMinute?: number; patienceMs?: number; workerToken?: string | null } = {},
+  { quotaPerMinute = UNLIMITED, addressPerMinute = UNLIMITED, patienceMs, workerToken = WORKER_TOKEN }: Options = {},
 ): Promise<TestApplication> {
   const issuer = await createTokenIssuer();
   const { log, lines } = keptLog();
@@ -66,6 +77,9 @@ export async function testApplication(
     maintenance: createMaintenance({ ctx, storage, cleanup, observer: observability.jobs }),
     sessions: issuer.trust,
     workerToken: workerToken ?? undefined,
+    corsOrigins: [PAGE],
+    trustedProxy: 'none',
+    addressLimiter: memoryLimiter(perMinute(addressPerMinute)),
     quotaLimiter: sharedLimiter(store, createLimitMemory(perMinute(quotaPerMinute)), patienceMs),
     identities: createIdentities((isHit) => observability.cacheLookedUp('identities', isHit)),
     requestAnswered: observability.requestAnswered,
@@ -74,7 +88,7 @@ export async function testApplication(
     isPrepared: () => true,
     health: () => ({ isConnected: true }),
   });
-  const request = async (path: string, init?: RequestInit) => app.request(path, init);
+  const request = async (path: string, init?: RequestInit, peer?: Peer) => app.request(path, init, peer);
 
   async function person(claims: Record<string, unknown> = {}): Promise<Caller> {
     const clerkUserId = `user_${new Types.ObjectId().toHexString()}`;

@@ -15,7 +15,7 @@ const ENTRIES = { bun: ['bun', 'src/runtimes/bun.ts'], node: ['node', 'src/runti
 export type Runtime = keyof typeof ENTRIES;
 
 /** Many tests ask more in a minute than a person may. */
-const UNLIMITED = { RATE_LIMIT_QUOTA_PER_MINUTE: '1000000' };
+const UNLIMITED = { RATE_LIMIT_QUOTA_PER_MINUTE: '1000000', RATE_LIMIT_ADDRESS_PER_MINUTE: '1000000' };
 
 const listening = z.object({ msg: z.literal('listening'), url: z.string() });
 
