@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import type { Types } from 'mongoose';
 import { describe, expect, it } from 'vitest';
+import { CONCURRENT_GENERATIONS } from '@/domain/tiers.ts';
+import { generationsOf } from '@/models/collections.ts';
 import { sweep } from '@/workflows/sweep.ts';
 import { verifyLedger } from '@/workflows/verifyLedger.ts';
 import { type Books, clearBooks, faultsIn, readBooks } from '../support/books.ts';
@@ -74,6 +76,18 @@ async function expectBalancedBooks(store: TestStore): Promise<void> {
   expect(problems.filter((problem) => problem.includes('ledger'))).toEqual([]);
 }
 
+/** Whoever claims, and whatever is under way: nobody has more leased at once than the highest tier that they may have had. */
+async function expectSlotsKept(store: TestStore, together: Histories, users: readonly Types.ObjectId[]): Promise<void> {
+  const leased = await generationsOf(store)
+    .find({ status: 'processing', lease: { $exists: true } })
+    .toArray();
+  for (const [index, { tier, script }] of together.entries()) {
+    const theirs = leased.filter(({ userId }) => users[index]?.equals(userId)).length;
+    const mayRise = script.some(({ kind }) => kind === 'news' || kind === 'upgrade');
+    expect(theirs).toBeLessThanOrEqual(CONCURRENT_GENERATIONS[mayRise ? 'pro' : tier]);
+  }
+}
+
 /** Leases of the dead end, and sweepers of the living come by until there is nothing left to do. */
 async function recover(store: TestStore): Promise<void> {
   store.clock.advance(16 * MINUTE);
@@ -115,7 +129,9 @@ async function play(store: TestStore, together: Histories, choose: () => Choice)
       return choice;
     },
     async () => {
-      if (looks) await expectBalancedBooks(store);
+      if (!looks) return;
+      await expectBalancedBooks(store);
+      await expectSlotsKept(store, together, users);
     },
   );
   for (const end of await Promise.all(ends)) if (end.status === 'rejected') throw end.reason;
