@@ -2,6 +2,7 @@ import { Types } from 'mongoose';
 import { RateLimiterMongo } from 'rate-limiter-flexible';
 import { createLog } from '../../src/config/log.ts';
 import { createSettler } from '../../src/jobs/settler.ts';
+import { chargingTogether } from '../../src/repositories/charging.ts';
 import { settle } from '../../src/repositories/settlement.ts';
 import { consumeQuota } from '../../src/workflows/consumeQuota.ts';
 import { type Context, NO_QUEUE } from '../../src/workflows/context.ts';
@@ -82,7 +83,14 @@ function bareDriver(store: BenchStore): Contender {
 function charge(store: BenchStore): Contender {
   const log = createLog({ level: 'warn', write: (line) => console.error(line) });
   const settler = createSettler((users) => settle(store, users), log, { jobEnded() {}, jobSucceededAt() {} });
-  const ctx: Context = { ...store, log, settler, queue: NO_QUEUE, alertQuota() {} };
+  const ctx: Context = {
+    ...store,
+    log,
+    charging: chargingTogether(store),
+    settler,
+    queue: NO_QUEUE,
+    alertQuota() {},
+  };
   return {
     name: 'Artifex: charge',
     async take(user) {

@@ -5,13 +5,22 @@ import type { JobObserver } from './job.ts';
 
 /** Settles, behind the requests, the accounts that this process has moved. */
 export interface Settler {
-  notice(userId: Types.ObjectId): void;
+  notice(userId: Types.ObjectId, how?: { isWaitedFor: boolean }): void;
   /** Resolves when everything noticed so far is settled or left to the sweeper. */
   drained(): Promise<void>;
 }
 
 /** Milliseconds to wait for company: accounts noticed together are settled by one round of commands. */
 const GATHERING_MS = 20;
+
+/**
+ * The same for what nobody waits for, as a charge without a generation, whose line whoever reads the ledger settles first: what follows on
+ * the same account then shares its settlement. Shorter than the sweeper leaves it alone.
+ */
+const LEISURE_MS = 1_000;
+
+/** So many entries are worth a settlement of their own: an account with many open ones is dear to write. */
+const CROWD = 64;
 
 /**
  * @param settle brings the accounts' ledger and generations up to date, and tells what that took
@@ -21,14 +30,29 @@ export function createSettler(
   log: Log,
   observer: JobObserver,
 ): Settler {
-  const noticed = new Set<string>();
+  const due = new Set<string>();
+  /** How often each was noticed. */
+  const atLeisure = new Map<string, number>();
+  let leisure: ReturnType<typeof setTimeout> | undefined;
   let draining: Promise<void> | undefined;
+
+  function makeDue(id: string): void {
+    atLeisure.delete(id);
+    due.add(id);
+    draining ??= drain();
+  }
+
+  function makeAllDue(): void {
+    clearTimeout(leisure);
+    leisure = undefined;
+    for (const id of [...atLeisure.keys()]) makeDue(id);
+  }
 
   async function drain(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, GATHERING_MS));
-    while (noticed.size > 0) {
-      const batch = [...noticed].slice(0, SETTLEMENT_BATCH);
-      for (const id of batch) noticed.delete(id);
+    while (due.size > 0) {
+      const batch = [...due].slice(0, SETTLEMENT_BATCH);
+      for (const id of batch) due.delete(id);
       await settleBatch(batch.map((id) => new Types.ObjectId(id)));
     }
     draining = undefined;
@@ -47,11 +71,17 @@ export function createSettler(
   }
 
   return {
-    notice(userId) {
-      noticed.add(userId.toHexString());
-      draining ??= drain();
+    notice(userId, { isWaitedFor } = { isWaitedFor: true }) {
+      const id = userId.toHexString();
+      const noticed = (atLeisure.get(id) ?? 0) + 1;
+      if (isWaitedFor || noticed === CROWD) makeDue(id);
+      else if (!due.has(id)) {
+        atLeisure.set(id, noticed);
+        leisure ??= setTimeout(makeAllDue, LEISURE_MS);
+      }
     },
     async drained() {
+      makeAllDue();
       await draining;
     },
   };

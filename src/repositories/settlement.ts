@@ -51,7 +51,7 @@ export async function settle(store: Store, userIds: readonly Types.ObjectId[]): 
   await recordLedger(store, open);
   await recordActs(store, open);
   await releaseObligations(store, open);
-  const accountsMoved = await closeEntries(store, holders, open);
+  const accountsMoved = await closeEntries(store, holders);
   return { entriesSettled: open.length, generationsAdmitted, accountsMoved };
 }
 
@@ -196,13 +196,17 @@ async function releaseObligations(store: Store, open: Owned[]): Promise<void> {
 }
 
 /** @returns how many accounts had something to close or to forget */
-async function closeEntries(store: Store, holders: Holder[], open: Owned[]): Promise<number> {
+async function closeEntries(store: Store, holders: Holder[]): Promise<number> {
   const now = store.clock.now();
   const changing = holders.filter(({ openEntries }) =>
     Object.values(openEntries).some((entry) => leavesAt(entry, now)),
   );
   if (changing.length === 0) return 0;
-  const settled = open.map(({ entry }) => entry.id);
-  await usersOf(store).updateMany({ _id: { $in: changing.map(({ _id }) => _id) } }, closingStatement(settled, now));
+  await usersOf(store).bulkWrite(
+    changing.map(({ _id, openEntries }) => ({
+      updateOne: { filter: { _id }, update: closingStatement(openEntries, now) },
+    })),
+    { ordered: false },
+  );
   return changing.length;
 }

@@ -14,6 +14,7 @@ import { createModels } from '../models/index.ts';
 import { createObservability, type Observability } from '../observability/observability.ts';
 import { createProvider } from '../providers/index.ts';
 import { admitWaiting } from '../repositories/admission.ts';
+import { chargingTogether } from '../repositories/charging.ts';
 import { queueState } from '../repositories/queue.ts';
 import { settle } from '../repositories/settlement.ts';
 import { diskStorage } from '../storage/disk.ts';
@@ -60,7 +61,14 @@ export function createCore({ env, mongodbUri, log }: CoreOptions): Core {
   const admitter = createAdmitter((userIds) => admitWaiting(store, userIds), wake, log);
   const settler = createSettler(settleAndWake, log, observability.jobs);
   const queue = { ...admitter, wake, leasesLost: observability.queue.leasesLost };
-  const ctx: Context = { ...store, log, settler, queue, alertQuota: observability.alertQuota };
+  const ctx: Context = {
+    ...store,
+    log,
+    charging: chargingTogether(store),
+    settler,
+    queue,
+    alertQuota: observability.alertQuota,
+  };
   observability.watchConnection(connection);
   observability.watchProcess();
   observability.queue.watch(() => queueState(store));

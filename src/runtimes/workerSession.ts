@@ -10,6 +10,7 @@ import { createSettler } from '../jobs/settler.ts';
 import { createModels } from '../models/index.ts';
 import type { Observability } from '../observability/observability.ts';
 import { admitWaiting } from '../repositories/admission.ts';
+import { chargingAlone } from '../repositories/charging.ts';
 import { settle } from '../repositories/settlement.ts';
 import type { Context } from '../workflows/context.ts';
 
@@ -88,6 +89,7 @@ export function openWorkerSession(
     ctx: {
       ...store,
       log,
+      charging: chargingAlone(store),
       settler,
       queue: { ...admitter, wake() {}, leasesLost: observability.queue.leasesLost },
       alertQuota: observability.alertQuota,

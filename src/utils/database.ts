@@ -17,6 +17,7 @@ import type { Store } from '../models/store.ts';
 import type { User } from '../models/User.ts';
 import { resetQuota } from '../repositories/accounts.ts';
 import { type SystemAnalytics, systemAnalytics, type UserAnalytics, userAnalytics } from '../repositories/analytics.ts';
+import { chargingAlone } from '../repositories/charging.ts';
 import type { GenerationRequest } from '../repositories/generations.ts';
 import type { PersonalData } from '../repositories/personalData.ts';
 import { settle } from '../repositories/settlement.ts';
@@ -73,7 +74,14 @@ export function databaseUtils(
   removePicture: (name: string) => Promise<void>,
   agesOfCleanup: () => Partial<Ages> = () => ({}),
 ) {
-  const ctx: Context = { ...store, log: quiet, settler: { notice() {} }, queue: NO_QUEUE, alertQuota() {} };
+  const ctx: Context = {
+    ...store,
+    log: quiet,
+    charging: chargingAlone(store),
+    settler: { notice() {} },
+    queue: NO_QUEUE,
+    alertQuota() {},
+  };
 
   async function settled<T>(userId: UserId, work: (user: User) => Promise<T>): Promise<T> {
     const user = await getUser(store, referenceOf(userId));

@@ -4,12 +4,10 @@ import { type Idempotency, keyReused } from '../domain/idempotency.ts';
 import { quotaOf } from '../domain/quota.ts';
 import type { LedgerEntry } from '../models/LedgerEntry.ts';
 import { type Account, type Outcome, post, postOnce, type UserReference } from '../models/statements/accounts.ts';
-import type { Posting } from '../models/statements/posting/posting.ts';
+import type { ChargePosting } from '../models/statements/posting/posting.ts';
 import { raiseQuotaAlert } from '../repositories/accounts.ts';
 import { findChargeByKey } from '../repositories/ledger.ts';
 import type { Context } from './context.ts';
-
-export type ChargePosting = Extract<Posting, { kind: 'charge' }>;
 
 /** The charge was made now, had been made and is still open, or had been made and stands in the ledger. */
 export type Charged = Extract<Outcome, { result: 'posted' | 'repeated' }> | { result: 'known'; known: LedgerEntry };
@@ -37,6 +35,21 @@ export async function charge(
   const { fingerprint } = outcome.result === 'known' ? outcome.known : outcome.entry;
   if (fingerprint !== idempotency?.fingerprint) throw keyReused();
   return outcome;
+}
+
+/**
+ * Takes the credits, at every call. Others who are charged at the same time may share its commands.
+ *
+ * @returns the account as it was right after, or a moment later
+ * @throws {InsufficientQuotaError}
+ * @throws {ArtifexError} `account_deleted`
+ * @throws {UserNotFoundError}
+ */
+export async function chargeAnew(ctx: Context, user: UserReference, posting: ChargePosting): Promise<Account> {
+  const { result, account } = await ctx.charging.take(user, posting);
+  if (result === 'refused') throw new InsufficientQuotaError(quotaOf(account, ctx.clock.now()));
+  await alertIfReached(ctx, account);
+  return account;
 }
 
 /** Whoever raises the account's level tells of it: once a period, and where that one died before, after the next charge. */

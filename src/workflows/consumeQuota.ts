@@ -3,7 +3,7 @@ import type { Idempotency } from '../domain/idempotency.ts';
 import { type Quota, quotaOf } from '../domain/quota.ts';
 import type { UserReference } from '../models/statements/accounts.ts';
 import { getUser } from '../repositories/users.ts';
-import { charge } from './charge.ts';
+import { charge, chargeAnew } from './charge.ts';
 import type { Context } from './context.ts';
 
 export interface Consumption {
@@ -31,6 +31,11 @@ export async function consumeQuota(
     credits,
     ...(reason !== undefined && { reason }),
   } as const;
+  if (!idempotency) {
+    const account = await chargeAnew(ctx, user, posting);
+    ctx.settler.notice(account._id, { isWaitedFor: false });
+    return { chargeId: posting.id, credits, quota: quotaOf(account, ctx.clock.now()), repeated: false };
+  }
   const charged = await charge(ctx, user, posting, idempotency);
   if (charged.result === 'known') {
     const quota = quotaOf(await getUser(ctx, user), ctx.clock.now());

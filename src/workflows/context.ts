@@ -2,6 +2,7 @@ import type { Types } from 'mongoose';
 import type { Log } from '../config/log.ts';
 import type { QuotaAlert } from '../domain/alerts.ts';
 import type { Store } from '../models/store.ts';
+import type { Charging } from '../repositories/charging.ts';
 
 /** Of a process in which nobody waits for generations: the settlement alone lets them in. */
 export const NO_QUEUE: Context['queue'] = { notice() {}, entered: async () => false, wake() {}, leasesLost() {} };
@@ -9,8 +10,13 @@ export const NO_QUEUE: Context['queue'] = { notice() {}, entered: async () => fa
 /** What the steps of a workflow share. */
 export interface Context extends Store {
   log: Log;
-  /** Told of every account with an open entry, so that it is settled soon; whoever forgets is caught by the sweeper. */
-  settler: { notice(userId: Types.ObjectId): void };
+  /** Makes what is charged once a call. */
+  charging: Charging;
+  /**
+   * Told of every account with an open entry, so that it is settled soon; whoever forgets is caught by the sweeper. What nobody waits for
+   * may be settled together with what follows.
+   */
+  settler: { notice(userId: Types.ObjectId, how?: { isWaitedFor: boolean }): void };
   queue: {
     /** Told of every user whose next generation may enter the queue, since one was paid for or has ended; the settlement is the safety net. */
     notice(userId: Types.ObjectId): void;

@@ -2,6 +2,7 @@ import { createLog } from '@/config/log.ts';
 import { generationsOf } from '@/models/collections.ts';
 import type { Store } from '@/models/store.ts';
 import { admitWaiting } from '@/repositories/admission.ts';
+import { chargingAlone } from '@/repositories/charging.ts';
 import type { Context } from '@/workflows/context.ts';
 
 const silent = createLog({ level: 'silent', write() {} });
@@ -10,6 +11,7 @@ const silent = createLog({ level: 'silent', write() {} });
 export function contextOf<S extends Store>(store: S): S & Context {
   return Object.assign(Object.create(store), {
     log: silent,
+    charging: chargingAlone(store),
     settler: { notice() {} },
     queue: {
       notice() {},

@@ -14,11 +14,32 @@ function forgottenBy(now: Date): Date {
 }
 
 /**
+ * Closes what has been settled of an account, and forgets what may be forgotten.
+ *
+ * @param openEntries the account's, as whoever settled them has read them
+ */
+export function closingStatement(openEntries: Record<string, OpenEntry>, now: Date) {
+  const leaving = Object.entries(openEntries).filter(([, entry]) => leavesAt(entry, now));
+  const isSimple = leaving.every(([slot, { settledAt }]) => settledAt === undefined && slot.startsWith(ONCE_ONLY));
+  if (isSimple) return removalStatement(leaving.map(([slot]) => slot));
+  const settled = leaving.filter(([, { settledAt }]) => settledAt === undefined);
+  return generalStatement(
+    settled.map(([, { id }]) => id),
+    now,
+  );
+}
+
+/** Removes entries that nobody can post again, so that nothing has to remember them. No other entry ever has their place. */
+function removalStatement(slots: string[]) {
+  return [{ $unset: slots.map((slot) => `openEntries.${slot}`) }, { $set: { sweepAt: nextSweep() } }];
+}
+
+/**
  * Closes the entries with these ids. One that anybody could post again leaves its key behind for {@link KEY_RETENTION_MS},
  * so that a request which looked the key up before it was settled still meets it here; what leaves later is
  * remembered by `forgottenThrough`, which moves with every forgetting.
  */
-export function closingStatement(settled: Types.ObjectId[], now: Date) {
+function generalStatement(settled: Types.ObjectId[], now: Date) {
   const kept = { $filter: { input: '$closing', as: 'slot', cond: { $not: [expired('$$slot.v', now)] } } };
   const forgotten = {
     $map: {
@@ -41,7 +62,6 @@ export function closingStatement(settled: Types.ObjectId[], now: Date) {
         },
       },
     },
-    { $set: { closing: { $objectToArray: '$openEntries' } } },
     { $set: { sweepAt: nextSweep() } },
     { $unset: 'closing' },
   ];
@@ -82,12 +102,12 @@ function expired(entry: string, now: Date) {
 function nextSweep() {
   const due = {
     $map: {
-      input: '$closing',
+      input: { $objectToArray: '$openEntries' },
       as: 'slot',
       in: {
         $cond: [isMissing('$$slot.v.settledAt'), '$$slot.v.at', { $add: ['$$slot.v.settledAt', KEY_RETENTION_MS] }],
       },
     },
   };
-  return { $cond: [{ $eq: [{ $size: '$closing' }, 0] }, '$$REMOVE', { $min: due }] };
+  return { $cond: [{ $eq: ['$openEntries', {}] }, '$$REMOVE', { $min: due }] };
 }

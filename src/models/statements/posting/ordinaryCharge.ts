@@ -1,46 +1,87 @@
-import type { Changes } from './expressions.ts';
+import type { Changes, Expression } from './expressions.ts';
 import { LIMIT } from './limits.ts';
-import { type KeyGuard, type Posting, slotOf } from './posting.ts';
+import { type ChargePosting, type KeyGuard, slotOf } from './posting.ts';
+
+/** What admits a posting, and what it changes. */
+export interface GuardedUpdate {
+  filter: Changes;
+  update: Changes[];
+}
 
 /**
  * A charge as it mostly is: of an account whose period runs and which admits it. It does what `postingStatement` would do, or
  * nothing at all when something is out of the ordinary; then that one decides. It costs the database a third of it.
  */
-export function ordinaryCharge(
-  posting: Posting & { kind: 'charge' },
-  now: Date,
-  guard?: KeyGuard,
-): { filter: Changes; update: Changes[] } {
-  const slot = slotOf(posting);
-  const after = { $add: ['$monthlyUsage', posting.credits] };
-  const entry = {
-    sequence: { $add: ['$entrySequence', 1] },
-    balance: { $subtract: [LIMIT, after] },
-    period: '$periodNumber',
+export function ordinaryCharge(posting: ChargePosting, now: Date, guard?: KeyGuard): GuardedUpdate {
+  const { filter, update } = ordinaryCharges([posting], now);
+  const keys = guard && {
+    forgottenThrough: 'forgottenBefore' in guard ? { $lt: guard.forgottenBefore } : guard.forgottenThrough,
   };
+  return { filter: { ...filter, [`openEntries.${slotOf(posting)}`]: { $exists: false }, ...keys }, update };
+}
+
+/**
+ * Several of one account, of which no key tells that it may have been made before: all of them, one after the other, if they fit
+ * together, and else none.
+ */
+export function ordinaryCharges(postings: readonly ChargePosting[], now: Date): GuardedUpdate {
+  const total = postings.reduce((sum, { credits }) => sum + credits, 0);
+  const uncounted = postings.reduce(
+    (sum, { credits, generationId }) => sum + (generationId === undefined ? credits : 0),
+    0,
+  );
+  // What several read is computed once.
+  const [left, first, last]: [Expression, Changes[], Changes[]] =
+    postings.length === 1
+      ? [{ $subtract: [LIMIT, '$monthlyUsage'] }, [], []]
+      : ['$left', [{ $set: { left: { $subtract: [LIMIT, '$monthlyUsage'] } } }], [{ $unset: 'left' }]];
   return {
     filter: {
       isDeleted: false,
       quotaResetDate: { $gt: now },
-      [`openEntries.${slot}`]: { $exists: false },
-      ...(guard && {
-        forgottenThrough: 'forgottenBefore' in guard ? { $lt: guard.forgottenBefore } : guard.forgottenThrough,
-      }),
-      $expr: { $lte: [after, LIMIT] },
+      $expr: { $lte: [{ $add: ['$monthlyUsage', total] }, LIMIT] },
     },
     update: [
+      ...first,
       {
         $set: {
-          monthlyUsage: after,
-          entrySequence: entry.sequence,
-          [`openEntries.${slot}`]: { $mergeObjects: [{ $literal: { ...posting, at: now } }, entry] },
+          monthlyUsage: { $add: ['$monthlyUsage', total] },
+          entrySequence: { $add: ['$entrySequence', postings.length] },
+          ...entries(postings, now, left),
           sweepAt: { $min: ['$sweepAt', now] },
           updatedAt: now,
-          ...(posting.generationId === undefined && {
-            totalImagesGenerated: { $add: ['$totalImagesGenerated', posting.credits] },
-          }),
+          ...(uncounted > 0 && { totalImagesGenerated: { $add: ['$totalImagesGenerated', uncounted] } }),
         },
       },
+      ...last,
     ],
+  };
+}
+
+function entries(postings: readonly ChargePosting[], now: Date, left: Expression): Changes {
+  let taken = 0;
+  return Object.fromEntries(
+    postings.map((posting, index) => {
+      taken += posting.credits;
+      const entry = {
+        ...literally(posting),
+        at: now,
+        sequence: { $add: ['$entrySequence', index + 1] },
+        balance: { $subtract: [left, taken] },
+        period: '$periodNumber',
+      };
+      return [`openEntries.${slotOf(posting)}`, entry];
+    }),
+  );
+}
+
+/** Text from outside is literal: a reason that begins with a dollar sign is no expression. What is no text, or our own, is as it is. */
+function literally({ id, kind, credits, generationId, ...outside }: ChargePosting): Changes {
+  return {
+    id,
+    kind,
+    credits,
+    ...(generationId && { generationId }),
+    ...Object.fromEntries(Object.entries(outside).map(([name, value]) => [name, { $literal: value }])),
   };
 }

@@ -19,6 +19,8 @@ export type Posting = Pick<OpenEntry, 'id' | 'reason' | 'act'> &
     | { kind: 'erasure'; pseudonym: string }
   );
 
+export type ChargePosting = Posting & { kind: 'charge' };
+
 /** What the account is entitled to from now on. */
 export interface Terms {
   tier: SubscriptionTier;
