@@ -20,7 +20,7 @@ const GATHERING_MS = 20;
 const LEISURE_MS = 1_000;
 
 /** So many entries are worth a settlement of their own: an account with many open ones is dear to write. */
-const CROWD = 64;
+const CROWD = 16;
 
 /**
  * @param settle brings the accounts' ledger and generations up to date, and tells what that took

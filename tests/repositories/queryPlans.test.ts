@@ -4,6 +4,7 @@ import { idempotencyOf } from '@/domain/idempotency.ts';
 import { perMinute } from '@/domain/rateLimit.ts';
 import { useKeyring } from '@/encryption/connections.ts';
 import { createKeyring } from '@/encryption/keyring.ts';
+import { chargeTogether } from '@/models/statements/chargingTogether.ts';
 import { followSubscription } from '@/models/statements/following.ts';
 import { payObligation } from '@/models/statements/obligations.ts';
 import { rollUp } from '@/models/statements/usage/rollUp.ts';
@@ -170,6 +171,17 @@ async function accountsOf(userId: Types.ObjectId, clerkUserId: string): Promise<
   await consumeQuota(ctx, user, { credits: 1 }, idempotency);
   await settle(store, [userId]);
   await consumeQuota(ctx, user, { credits: 1 }, idempotency);
+  const charge = (credits: number) => ({ id: new Types.ObjectId(), kind: 'charge', credits }) as const;
+  const references = [user, { _id: userId }];
+  await chargeTogether(
+    store,
+    references.map((reference) => ({ user: reference, posting: charge(1) })),
+  );
+  // What does not fit is looked for in account and ledger.
+  await chargeTogether(
+    store,
+    references.map((reference) => ({ user: reference, posting: charge(100_000) })),
+  );
   for (const act of [resetQuota, deleteUser, restoreUser]) {
     await act(store, user, actor);
     store.clock.advance(1000);
