@@ -1,4 +1,4 @@
-import { createImage, start } from './process.ts';
+import { createImage, RUNTIMES, start } from './process.ts';
 import { percentile, type Row, rounded } from './table.ts';
 
 const RUNS = 5;
@@ -6,7 +6,7 @@ const RUNS = 5;
 /** Milliseconds from the start of the process, with an empty folder, to the first generation that is charged and queued. */
 export async function coldStart(): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const runtime of ['bun', 'node'] as const) {
+  for (const runtime of RUNTIMES) {
     const times: number[] = [];
     for (let run = 0; run < RUNS; run += 1) {
       const began = performance.now();

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const PARTS = ['start', 'http', 'charges', 'growth'] as const;
+export const PARTS = ['start', 'http', 'workerd', 'charges', 'growth'] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface BenchOptions {
@@ -19,12 +19,13 @@ export const FEW_GENERATIONS = 10_000;
 export const USAGE = `Usage: npm run bench -- [PART ...] [--rounds N] [--seconds S] [--generations N]
 
   start     from nothing but installed packages to the first 201
-  http      requests over HTTP on one process
+  http      requests beside handlers that one would write without Artifex, on Bun, Node and Deno
+  workerd   connections held by Durable Objects beside one for each request
   charges   a charge beside what one would write without Artifex
   growth    what is read often, at ${FEW_GENERATIONS} and at more generations
   data      charges and growth
 
-  --rounds N        turns of each contender in charges (3)
+  --rounds N        turns of each contender in http, workerd and charges (3)
   --seconds S       length of a turn, such as 0.5 (0.4)
   --generations N   the larger database of growth (100000)`;
 

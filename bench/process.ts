@@ -5,7 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-/** `npm start` on one runtime, over an embedded database of its own. */
+export const RUNTIMES = ['bun', 'node', 'deno', 'worker'] as const;
+export type RuntimeName = (typeof RUNTIMES)[number];
+
+/** `npm run start:RUNTIME`, over an embedded database of its own. */
 export interface Started {
   url: string;
   /** A session token of a seeded user of the tier `pro`. */
@@ -22,16 +25,21 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   });
 }
 
+/** Ends that process with this one. */
+export function runWhileHere(child: ChildProcess): void {
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+}
+
 const EYJ = /^eyJ[\w-]+\.[\w-]+\.[\w-]+$/;
 
-export async function start(runtime: 'bun' | 'node', env: Record<string, string> = {}): Promise<Started> {
+export async function start(runtime: RuntimeName, env: Record<string, string> = {}): Promise<Started> {
   const dataDir = await mkdtemp(join(tmpdir(), 'artifex-bench-'));
-  const child = spawn(join('node_modules', '.bin', runtime), ['scripts/start.ts'], {
+  const child = spawn(join('node_modules', '.bin', 'node'), ['scripts/run.mjs', `start:${runtime}`], {
     stdio: ['ignore', 'pipe', 'ignore'],
     env: { ...process.env, PORT: '0', MONGODB_URI: '', CLERK_JWT_KEY: '', ARTIFEX_DATA_DIR: dataDir, ...env },
   });
-  running.add(child);
-  child.once('exit', () => running.delete(child));
+  runWhileHere(child);
   const found = await welcomeOf(child);
   return {
     ...found,

@@ -5,7 +5,8 @@
 
 import { seedFirst } from '../seeds/firstSeeding.ts';
 import type { Log } from '../src/config/log.ts';
-import { endOnSignal, type Listen, processLog, runProcess, type Serving, serve } from '../src/runtimes/serve.ts';
+import { listenHere } from '../src/runtimes/listenHere.ts';
+import { endOnSignal, processLog, runProcess, type Serving, serve } from '../src/runtimes/serve.ts';
 import { openDatabase, tellWhoseDatabase } from './database.ts';
 import { welcome } from './welcome.ts';
 
@@ -26,13 +27,6 @@ await runProcess(async (env) => {
   if (database.kind !== 'given') await seedIfNew(serving, log);
   console.log(await welcome(env, serving.url));
 });
-
-/** Each runtime has a server of its own. */
-async function listenHere(): Promise<Listen> {
-  if ('Bun' in globalThis) return (await import('../src/runtimes/listenBun.ts')).listenBun;
-  if ('Deno' in globalThis) return (await import('../src/runtimes/listenDeno.ts')).listenDeno;
-  return (await import('../src/runtimes/listenNode.ts')).listenNode;
-}
 
 function tellIfLate({ url, service }: Serving, log: Log): void {
   const timer = setTimeout(() => {
