@@ -22,6 +22,8 @@ export const PARTS: Readonly<Record<string, readonly string[]>> = {
     'encryption',
     'domain',
   ],
+  /** What callers import: it knows the types of the application, and runs none of it. */
+  client: ['app'],
   /** The order of middleware, and the mounts. */
   app: ['routes', 'middleware', 'config'],
   /** HTTP in, HTTP out. A plain read goes to its repository; what takes several steps is a workflow. */
