@@ -89,7 +89,6 @@ function charge(store: BenchStore): Contender {
     charging: chargingTogether(store),
     settler,
     queue: NO_QUEUE,
-    alertQuota() {},
   };
   return {
     name: 'Artifex: charge',

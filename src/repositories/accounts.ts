@@ -1,5 +1,4 @@
 import { Types } from 'mongoose';
-import type { QuotaAlertLevel } from '../domain/alerts.ts';
 import type { Actor } from '../domain/audit.ts';
 import { assertCredits } from '../domain/credits.ts';
 import { type Idempotency, keyReused } from '../domain/idempotency.ts';
@@ -60,20 +59,6 @@ export async function deleteUser(store: Store, user: UserReference, actor: Actor
 export async function restoreUser(store: Store, user: UserReference, actor: Actor): Promise<Account> {
   const act = { action: 'user.restored', actor } as const;
   return (await post(store, user, { id: new Types.ObjectId(), kind: 'restoration', act })).account;
-}
-
-/**
- * Notes that a level of alert has been reached in the account's period.
- *
- * @returns whether nobody had noted it before
- */
-export async function raiseQuotaAlert(
-  store: Store,
-  { _id, periodNumber }: Account,
-  level: QuotaAlertLevel,
-): Promise<boolean> {
-  const guard = { _id, periodNumber, quotaAlert: { $lt: level } };
-  return (await usersOf(store).updateOne(guard, { $set: { quotaAlert: level } })).modifiedCount === 1;
 }
 
 const RESET_BATCH = 500;

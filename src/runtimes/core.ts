@@ -11,6 +11,7 @@ import type { Job, JobObserver } from '../jobs/job.ts';
 import { createSettler } from '../jobs/settler.ts';
 import { startWorker, type Worker } from '../jobs/worker.ts';
 import { createModels } from '../models/index.ts';
+import { onQuotaAlert } from '../models/statements/quotaAlerts.ts';
 import { createObservability, type Observability } from '../observability/observability.ts';
 import { createProvider } from '../providers/index.ts';
 import { admitWaiting } from '../repositories/admission.ts';
@@ -67,9 +68,9 @@ export function createCore({ env, mongodbUri, log }: CoreOptions): Core {
     charging: chargingTogether(store),
     settler,
     queue,
-    alertQuota: observability.alertQuota,
   };
   observability.watchConnection(connection);
+  onQuotaAlert(store, observability.alertQuota);
   observability.watchProcess();
   observability.queue.watch(() => queueState(store));
 

@@ -8,6 +8,7 @@ import { createKeyring } from '../encryption/keyring.ts';
 import { createAdmitter } from '../jobs/admitter.ts';
 import { createSettler } from '../jobs/settler.ts';
 import { createModels } from '../models/index.ts';
+import { onQuotaAlert } from '../models/statements/quotaAlerts.ts';
 import type { Observability } from '../observability/observability.ts';
 import { admitWaiting } from '../repositories/admission.ts';
 import { chargingAlone } from '../repositories/charging.ts';
@@ -64,6 +65,7 @@ export function openWorkerSession(
     log,
   );
   observability.watchConnection(connection);
+  onQuotaAlert(store, observability.alertQuota);
   let isPrepared = false;
   let connecting: Promise<void> | undefined;
   let usedAt = performance.now();
@@ -92,7 +94,6 @@ export function openWorkerSession(
       charging: chargingAlone(store),
       settler,
       queue: { ...admitter, wake() {}, leasesLost: observability.queue.leasesLost },
-      alertQuota: observability.alertQuota,
     },
     connection,
     isPrepared: () => isPrepared,

@@ -13,6 +13,7 @@ import { defaultModels } from '../models/index.ts';
 import type { FindByUserOptions, GenerationDocument } from '../models/methods/generation.ts';
 import type { SubscriptionDocument } from '../models/methods/subscription.ts';
 import type { UserReference } from '../models/statements/accounts.ts';
+import { onQuotaAlert, type QuotaAlertListener } from '../models/statements/quotaAlerts.ts';
 import type { Store } from '../models/store.ts';
 import type { User } from '../models/User.ts';
 import { resetQuota } from '../repositories/accounts.ts';
@@ -80,7 +81,6 @@ export function databaseUtils(
     charging: chargingAlone(store),
     settler: { notice() {} },
     queue: NO_QUEUE,
-    alertQuota() {},
   };
 
   async function settled<T>(userId: UserId, work: (user: User) => Promise<T>): Promise<T> {
@@ -94,6 +94,15 @@ export function databaseUtils(
   }
 
   return {
+    /**
+     * Tells of every user who reaches 80 or 100 percent of their credits by a charge over this connection, once a period each.
+     *
+     * @returns ends it
+     */
+    onQuotaAlert(listener: QuotaAlertListener): () => void {
+      return onQuotaAlert(store, listener);
+    },
+
     /** Whether the user may spend so many credits now. */
     async checkUserQuota(userId: UserId, creditsRequired = 1): Promise<QuotaCheck> {
       assertCredits(creditsRequired);

@@ -1,11 +1,10 @@
-import { alertLevelOf } from '../domain/alerts.ts';
 import { InsufficientQuotaError } from '../domain/errors.ts';
 import { type Idempotency, keyReused } from '../domain/idempotency.ts';
 import { quotaOf } from '../domain/quota.ts';
 import type { LedgerEntry } from '../models/LedgerEntry.ts';
 import { type Account, type Outcome, post, postOnce, type UserReference } from '../models/statements/accounts.ts';
 import type { ChargePosting } from '../models/statements/posting/posting.ts';
-import { raiseQuotaAlert } from '../repositories/accounts.ts';
+import { tellIfReached } from '../models/statements/quotaAlerts.ts';
 import { findChargeByKey } from '../repositories/ledger.ts';
 import type { Context } from './context.ts';
 
@@ -31,7 +30,7 @@ export async function charge(
   if (outcome.result === 'refused' || outcome.result === 'stale') {
     throw new InsufficientQuotaError(quotaOf(outcome.account, ctx.clock.now()));
   }
-  if (outcome.result === 'posted') await alertIfReached(ctx, outcome.account);
+  if (outcome.result === 'posted') await tellIfReached(ctx, outcome.account);
   const { fingerprint } = outcome.result === 'known' ? outcome.known : outcome.entry;
   if (fingerprint !== idempotency?.fingerprint) throw keyReused();
   return outcome;
@@ -48,13 +47,6 @@ export async function charge(
 export async function chargeAnew(ctx: Context, user: UserReference, posting: ChargePosting): Promise<Account> {
   const { result, account } = await ctx.charging.take(user, posting);
   if (result === 'refused') throw new InsufficientQuotaError(quotaOf(account, ctx.clock.now()));
-  await alertIfReached(ctx, account);
+  await tellIfReached(ctx, account);
   return account;
-}
-
-/** Whoever raises the account's level tells of it: once a period, and where that one died before, after the next charge. */
-async function alertIfReached(ctx: Context, account: Account): Promise<void> {
-  const level = alertLevelOf(quotaOf(account, ctx.clock.now()));
-  if (level === null || level <= account.quotaAlert || !(await raiseQuotaAlert(ctx, account, level))) return;
-  ctx.alertQuota({ userId: account._id.toHexString(), tier: account.subscriptionTier, level });
 }

@@ -3,6 +3,7 @@ import { assertCredits } from '../domain/credits.ts';
 import { InsufficientQuotaError } from '../domain/errors.ts';
 import { quotaOf } from '../domain/quota.ts';
 import { postOnce, type UserReference } from '../models/statements/accounts.ts';
+import { tellIfReached } from '../models/statements/quotaAlerts.ts';
 import { getGeneration } from '../repositories/generations.ts';
 import { getUser } from '../repositories/users.ts';
 import type { Consumption } from './consumeQuota.ts';
@@ -32,6 +33,7 @@ export async function chargeGeneration(
     const quota = quotaOf(await getUser(ctx, user), ctx.clock.now());
     return { chargeId: id, credits: taken, quota, repeated: true };
   }
+  if (outcome.result === 'posted') await tellIfReached(ctx, outcome.account);
   ctx.settler.notice(account._id);
   const { entry, result } = outcome;
   const quota = quotaOf(outcome.account, ctx.clock.now());

@@ -1,6 +1,5 @@
 import type { Types } from 'mongoose';
 import type { Log } from '../config/log.ts';
-import type { QuotaAlert } from '../domain/alerts.ts';
 import type { Store } from '../models/store.ts';
 import type { Charging } from '../repositories/charging.ts';
 
@@ -27,6 +26,4 @@ export interface Context extends Store {
     /** Told how many attempts have lost their lease, since they were silent or took too long. */
     leasesLost(count: number): void;
   };
-  /** Told of every user whose usage has just reached a level of alert. */
-  alertQuota(alert: QuotaAlert): void;
 }

@@ -7,6 +7,7 @@ import { createKeyring } from '@/encryption/keyring.ts';
 import { chargeTogether } from '@/models/statements/chargingTogether.ts';
 import { followSubscription } from '@/models/statements/following.ts';
 import { payObligation } from '@/models/statements/obligations.ts';
+import { onQuotaAlert } from '@/models/statements/quotaAlerts.ts';
 import { rollUp } from '@/models/statements/usage/rollUp.ts';
 import { systemStats, userStats } from '@/models/statements/usage/stats.ts';
 import { freezeDays, removeUsage } from '@/models/statements/usage/upkeep.ts';
@@ -85,6 +86,7 @@ let plans: QueryPlan[];
 
 beforeAll(async () => {
   useKeyring(store.connection, createKeyring([]));
+  onQuotaAlert(store, () => {});
   const users = await Promise.all(Array.from({ length: 40 }, () => signUp(store, 'pro')));
   await makeHistory(users);
   const [someone] = users;

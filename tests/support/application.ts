@@ -6,6 +6,7 @@ import { noProfiles } from '@/identity/profiles.ts';
 import { createMaintenance } from '@/jobs/maintenance.ts';
 import type { Peer } from '@/middleware/context.ts';
 import { memoryLimiter } from '@/middleware/memoryLimiter.ts';
+import { onQuotaAlert } from '@/models/statements/quotaAlerts.ts';
 import { createObservability } from '@/observability/observability.ts';
 import { createLimitMemory, sharedLimiter } from '@/repositories/rateLimits.ts';
 import type { PictureStorage } from '@/storage/port.ts';
@@ -66,7 +67,8 @@ export async function testApplication(
   const issuer = await createTokenIssuer();
   const { log, lines } = keptLog();
   const observability = createObservability({ log, slowQueryMs: 100 });
-  const ctx = Object.assign(contextOf(store), { log, alertQuota: observability.alertQuota });
+  const ctx = Object.assign(contextOf(store), { log });
+  onQuotaAlert(store, observability.alertQuota);
   const pictures = new Map<string, { bytes: Uint8Array; contentType: string }>();
   const storage = storageOf(pictures);
   const cleanup = { finishedDays: 365, failedDays: 30, deletedDays: 30 };

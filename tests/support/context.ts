@@ -22,7 +22,6 @@ export function contextOf<S extends Store>(store: S): S & Context {
       wake() {},
       leasesLost() {},
     },
-    alertQuota() {},
   });
 }
 

@@ -1,6 +1,7 @@
 import mongoose, { Types } from 'mongoose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { connectDB, disconnectDB, getConnectionInfo } from '@/config/database';
+import type { QuotaAlert } from '@/domain/alerts.ts';
 import { systemClock } from '@/domain/clock.ts';
 import { ImageGenerationModel, LedgerEntryModel, SubscriptionModel, UserModel } from '@/models';
 import { defaultModels } from '@/models/index.ts';
@@ -100,6 +101,38 @@ describe('DatabaseUtils.consumeUserQuota', () => {
     expect(await usage()).toBe(2);
     await DatabaseUtils.consumeUserQuota(userId, 1, { generationId: recorded.id });
     expect(await usage()).toBe(2);
+  });
+
+  it('tells of a level that is reached, by whichever call, once a period, and to nobody else than who listens', async () => {
+    const told: QuotaAlert[] = [];
+    await DatabaseUtils.consumeUserQuota(userId, 7);
+    const user = await UserModel.findById(userId);
+    await user?.incrementUsage(1);
+    expect((await UserModel.findById(userId))?.quotaAlert, 'nobody listened: it is still to be told').toBe(0);
+    const end = DatabaseUtils.onQuotaAlert((alert) => told.push(alert));
+    await user?.incrementUsage(1);
+    await DatabaseUtils.resetUserQuota(userId);
+    const recorded = await ImageGenerationModel.createGeneration({ ...request(), count: 4, quality: 'hd' });
+    const pay = () => DatabaseUtils.consumeUserQuota(userId, 8, { generationId: recorded.id });
+    await pay();
+    await pay();
+    await DatabaseUtils.createImageGeneration({ ...request(), count: 2 });
+    end();
+    await DatabaseUtils.resetUserQuota(userId);
+    await DatabaseUtils.consumeUserQuota(userId, 10);
+    expect(told).toEqual([80, 80, 100].map((level) => ({ userId, tier: 'free', level })));
+  });
+
+  it('stands though nobody could be told of the level', async () => {
+    const end = DatabaseUtils.onQuotaAlert(() => {});
+    const admin = mongoose.connection.db?.admin();
+    const failing = { failCommands: ['update'], errorCode: 8000, namespace: `${mongoose.connection.name}.users` };
+    await admin?.command({ configureFailPoint: 'failCommand', mode: { times: 1 }, data: failing });
+    const consumed = await DatabaseUtils.consumeUserQuota(userId, 9);
+    await admin?.command({ configureFailPoint: 'failCommand', mode: 'off' });
+    end();
+    expect(consumed).toMatchObject({ quota: { used: 9 } });
+    expect(await UserModel.findById(userId)).toMatchObject({ monthlyUsage: 9, quotaAlert: 0 });
   });
 
   it('lets a recorded generation be claimed once it is paid', async () => {

@@ -7,6 +7,7 @@ import { assertTier, type SubscriptionTier } from '../../domain/tiers.ts';
 import type { Subscription } from '../Subscription.ts';
 import { ACCOUNT_FIELDS, type Outcome, post } from '../statements/accounts.ts';
 import type { Posting } from '../statements/posting/posting.ts';
+import { tellIfReached } from '../statements/quotaAlerts.ts';
 import type { Store } from '../store.ts';
 import type { User, UserModelType } from '../User.ts';
 import { refresh } from './refresh.ts';
@@ -60,6 +61,7 @@ export function userMethods(store: Store): UserMethods & ThisType<UserDocument> 
       assertCredits(credits);
       const outcome = await posted(this, { id: new Types.ObjectId(), kind: 'charge', credits });
       if (outcome.result === 'refused') throw new InsufficientQuotaError(quotaOf(outcome.account, now()));
+      await tellIfReached(store, outcome.account);
     },
     async resetMonthlyQuota() {
       const act = { action: 'quota.reset', actor: LIBRARY } as const;
