@@ -48,24 +48,54 @@ export async function signUpUsers(store: BenchStore, count: number): Promise<Typ
     })),
   );
   for (const collection of [bareAccounts(store), transactedAccounts(store)]) {
-    await collection.insertMany(users.map((_id) => ({ _id, used: 0, limit: PLENTY })));
+    await collection.insertMany(users.map(plainAccount));
   }
   await transactedLedger(store).createIndex({ userId: 1, at: -1 });
   return users;
 }
 
+/** What the specification says of a user, and nothing of what Artifex adds; the tier's quota and grants stand as one number. */
 interface PlainAccount {
   _id: Types.ObjectId;
-  used: number;
+  clerkUserId: string;
+  email: string;
+  name: string;
+  subscriptionTier: string;
+  monthlyUsage: number;
   limit: number;
+  totalImagesGenerated: number;
+  quotaResetDate: Date;
+  preferences: Record<string, string>;
+  isDeleted: boolean;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+function plainAccount(_id: Types.ObjectId): PlainAccount {
+  const now = new Date();
+  return {
+    _id,
+    clerkUserId: `user_bench_${_id}`,
+    email: `${_id}@example.com`,
+    name: 'Bench',
+    subscriptionTier: 'pro',
+    monthlyUsage: 0,
+    limit: PLENTY,
+    totalImagesGenerated: 0,
+    quotaResetDate: new Date(now.getTime() + LIMIT_SECONDS * 1000),
+    preferences: { defaultStyle: 'realistic', defaultAspectRatio: '1:1', defaultQuality: 'standard' },
+    isDeleted: false,
+    createdAt: now,
+    updatedAt: now,
+  };
 }
 
 const bareAccounts = ({ connection }: BenchStore) => connection.collection<PlainAccount>('bare_accounts');
 const transactedAccounts = ({ connection }: BenchStore) => connection.collection<PlainAccount>('transacted_accounts');
 const transactedLedger = ({ connection }: BenchStore) => connection.collection('transacted_ledger');
 
-const admitted = (_id: Types.ObjectId) => ({ _id, $expr: { $lt: ['$used', '$limit'] } });
-const ONE_MORE = { $inc: { used: 1 } };
+const admitted = (_id: Types.ObjectId) => ({ _id, $expr: { $lt: ['$monthlyUsage', '$limit'] } });
+const ONE_MORE = { $inc: { monthlyUsage: 1 } };
 
 /** The least that never overspends: no ledger, no idempotency, no period, no soft delete. */
 function bareDriver(store: BenchStore): Contender {
@@ -131,7 +161,7 @@ function transaction(store: BenchStore): Contender {
           const options = { session, returnDocument: 'after' } as const;
           const account = await accounts.findOneAndUpdate(admitted(user), ONE_MORE, options);
           if (!account) throw refused();
-          const balance = account.limit - account.used;
+          const balance = account.limit - account.monthlyUsage;
           await ledger.insertOne({ userId: user, kind: 'charge', credits: 1, balance, at: new Date() }, { session });
         }),
       );
