@@ -23,7 +23,9 @@ await runProcess(async (env) => {
     if (giveUp.signal.aborted) return;
     throw error;
   }
-  const worker = core.startWorker();
-  stopWorking = () => worker.stop();
+  const work = [core.startWorker(), core.startCourier()];
+  stopWorking = async () => {
+    await Promise.all(work.map((each) => each.stop()));
+  };
   log.info('working');
 });

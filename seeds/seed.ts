@@ -37,7 +37,7 @@ export async function seed(store: Store): Promise<SeedCounts> {
 
 /** Removes the seeded people and all that is theirs, and nothing else. */
 export async function cleanup(store: Store, onProgress?: (generationsRemoved: number) => void): Promise<SeedCounts> {
-  const { User, Subscription, ImageGeneration, LedgerEntry } = store.models;
+  const { User, Subscription, ImageGeneration, LedgerEntry, WebhookEndpoint, WebhookDelivery } = store.models;
   const seeded = await User.find({
     $or: [
       { clerkUserId: { $in: SEED_PEOPLE.map(({ clerkUserId }) => clerkUserId) } },
@@ -54,6 +54,8 @@ export async function cleanup(store: Store, onProgress?: (generationsRemoved: nu
     counts.ledgerEntries += (await LedgerEntry.deleteMany(theirs)).deletedCount;
     counts.generations += (await ImageGeneration.deleteMany(theirs).setOptions(everything)).deletedCount;
     counts.subscriptions += (await Subscription.deleteMany(theirs).setOptions(everything)).deletedCount;
+    await WebhookEndpoint.deleteMany(theirs).setOptions(everything);
+    await WebhookDelivery.deleteMany(theirs);
     onProgress?.(counts.generations);
   }
   await removeUsage(store, ids);

@@ -12,6 +12,7 @@ import { openApiOf } from './routes/openapi.ts';
 import { quotaRoutes } from './routes/quota.ts';
 import { subscriptionRoutes } from './routes/subscriptions.ts';
 import { userRoutes } from './routes/users.ts';
+import { webhookEndpointRoutes } from './routes/webhookEndpoints.ts';
 import { workerRoutes } from './routes/worker.ts';
 
 /** Everything that the application needs from outside: it opens nothing itself. */
@@ -44,8 +45,12 @@ export function createApp(deps: AppDeps) {
     .route('/v1/subscription', subscriptionRoutes(deps))
     .route('/v1/analytics', analyticsRoutes(deps))
     .route('/v1/worker/generations', workerRoutes(deps))
-    .route('/v1/admin', adminRoutes(deps));
+    .route('/v1/admin', adminRoutes(deps))
+    .route('/v1/webhook-endpoints', webhookEndpointRoutes(deps));
 }
+
+/** What is sent to the endpoints of users looks like what the routes answer. */
+export { webhookBody } from './routes/webhookRepresentations.ts';
 
 /** The type that `hc<AppType>()` of hono/client makes a typed client from. */
 export type AppType = ReturnType<typeof createApp>;

@@ -119,6 +119,8 @@ function charge(store: BenchStore): Contender {
     charging: chargingTogether(store),
     settler,
     queue: NO_QUEUE,
+    announcer: { notice() {} },
+    courier: { wake() {} },
   };
   return {
     name: 'Artifex: charge',

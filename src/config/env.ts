@@ -62,6 +62,9 @@ function* contradictions(given: Record<string, unknown>): Generator<[string, str
         yield [name, `is missing: production needs it (${why})`];
       }
     }
+    if (given['WEBHOOK_ALLOW_LOOPBACK'] === 'on') {
+      yield ['WEBHOOK_ALLOW_LOOPBACK', 'is on: production must not send what it knows to its own network'];
+    }
     if (given['ARTIFEX_CLOCK_OFFSET'] !== undefined) {
       yield ['ARTIFEX_CLOCK_OFFSET', 'is set: production must leave it unset, its clock is not to be moved'];
     }

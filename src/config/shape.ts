@@ -65,6 +65,8 @@ export interface Env {
     /** Where pictures are read, without a slash at the end; undefined: there are none. */
     readonly picturesUrl: string | undefined;
   };
+  /** Whether events may be sent to this machine, and without https: for development. */
+  readonly webhooks: { readonly allowLoopback: boolean };
   /** Milliseconds from which a command to the database is logged as slow. */
   readonly slowQueryMs: number;
 }
@@ -112,6 +114,7 @@ export function structured(given: Variables): Env {
       deletedDays: given.CLEANUP_DELETED_DAYS,
     },
     edge: { durableObjects: given.DURABLE_OBJECTS, picturesUrl: given.PICTURES_URL },
+    webhooks: { allowLoopback: given.WEBHOOK_ALLOW_LOOPBACK === 'on' },
     slowQueryMs: given.SLOW_QUERY_MS,
   };
 }

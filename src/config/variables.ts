@@ -62,6 +62,7 @@ export const variables = z.object({
   CLEANUP_DELETED_DAYS: wholeNumber(1, 36_500).default(30),
   PICTURES_URL: httpUrl().optional(),
   DURABLE_OBJECTS: wholeNumber(1, 1_000).default(4),
+  WEBHOOK_ALLOW_LOOPBACK: oneOf(['on', 'off']).default('off'),
   SLOW_QUERY_MS: wholeNumber(0, 3_600_000).default(100),
 });
 

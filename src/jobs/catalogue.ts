@@ -1,8 +1,11 @@
 import type { Env } from '../config/env.ts';
 import type { Actor } from '../domain/audit.ts';
+import { WEBHOOK_LIMITS } from '../domain/webhooks.ts';
 import { rollUp } from '../models/statements/usage/rollUp.ts';
 import { resetDueQuotas } from '../repositories/accounts.ts';
 import { recordAct } from '../repositories/audit.ts';
+import { removeOldDeliveries } from '../repositories/webhookDeliveries.ts';
+import { removeDeletedEndpoints } from '../repositories/webhookEndpoints.ts';
 import type { PictureStorage } from '../storage/port.ts';
 import { performMaintenanceCleanup } from '../workflows/cleanup.ts';
 import type { Context } from '../workflows/context.ts';
@@ -21,7 +24,7 @@ const CLEANUP: Actor = { kind: 'job', id: 'cleanup' };
 
 /** Every job that this process can do, in the order in which people read them. */
 export function createJobs({ ctx, storage, cleanup }: CatalogueDeps): Job[] {
-  const everywhere = [quotaResets(ctx), stalledGenerations(ctx), rollups(ctx)];
+  const everywhere = [quotaResets(ctx), stalledGenerations(ctx), rollups(ctx), webhookHistory(ctx)];
   return storage ? [...everywhere, nightlyCleanup(ctx, storage, cleanup)] : everywhere;
 }
 
@@ -59,6 +62,19 @@ function rollups(ctx: Context): Job {
     async run(signal) {
       // A run may be cut off anywhere.
       return { ...(await rollUp(ctx, { onProgress: () => signal.throwIfAborted() })) };
+    },
+  };
+}
+
+function webhookHistory(ctx: Context): Job {
+  return {
+    name: 'webhook-history',
+    summary: 'Removes deliveries to webhook endpoints, and endpoints that were deleted, when they are a month old.',
+    schedule: scheduleOf('45 3 * * *'),
+    async run() {
+      const deliveriesRemoved = await removeOldDeliveries(ctx);
+      const deletedBefore = new Date(ctx.clock.now().getTime() - WEBHOOK_LIMITS.historyMs);
+      return { deliveriesRemoved, endpointsRemoved: await removeDeletedEndpoints(ctx, deletedBefore) };
     },
   };
 }

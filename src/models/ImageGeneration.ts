@@ -13,6 +13,7 @@ import {
 } from '../domain/generation.ts';
 import { FINAL_STATUSES, GENERATION_STATUSES, type GenerationStatus } from '../domain/lifecycle.ts';
 import type { Move } from '../domain/moves.ts';
+import { ANNOUNCED_STATUSES, type AnnouncedStatus } from '../domain/webhooks.ts';
 import {
   type GenerationMethods,
   type GenerationStatics,
@@ -74,6 +75,13 @@ export interface Counted {
 export const OBLIGATIONS = ['refund', 'delivery'] as const;
 export type Obligation = (typeof OBLIGATIONS)[number];
 
+/** A status change that callers are still to be told of. It stands in the generation by the same write that made the change. */
+export interface Announcement {
+  id: Types.ObjectId;
+  status: AnnouncedStatus;
+  at: Date;
+}
+
 export interface ImageGeneration extends SoftDeletable {
   _id: Types.ObjectId;
   userId: Types.ObjectId;
@@ -116,9 +124,33 @@ export interface ImageGeneration extends SoftDeletable {
   /** Absent until a rollup has seen the generation as it is now. */
   counted?: Counted;
   openActs?: OpenAct[];
+  announcements?: Announcement[];
   createdAt: Date;
   updatedAt: Date;
 }
+
+/** What the API shows of a generation. */
+export const SHOWN_FIELDS = [
+  '_id',
+  'type',
+  'prompt',
+  'negativePrompt',
+  'style',
+  'aspectRatio',
+  'quality',
+  'model',
+  'count',
+  'status',
+  'credits',
+  'processingTime',
+  'outputImages',
+  'errorMessage',
+  'createdAt',
+  'startedAt',
+  'completedAt',
+  'failedAt',
+] as const satisfies readonly (keyof ImageGeneration)[];
+export type GenerationSnapshot = Pick<ImageGeneration, (typeof SHOWN_FIELDS)[number]>;
 
 export type ImageGenerationModelType = Model<ImageGeneration, object, GenerationMethods> & GenerationStatics;
 
@@ -188,6 +220,15 @@ const moveSchema = new Schema<Move>(
   { _id: false },
 );
 
+const announcementSchema = new Schema<Announcement>(
+  {
+    id: { type: Schema.Types.ObjectId, required: true },
+    status: { type: String, enum: ANNOUNCED_STATUSES, required: true },
+    at: { type: Date, required: true },
+  },
+  { _id: false },
+);
+
 /** The generations of which the rollups do not hold the latest state; its size follows what changed since the last run. */
 export const UNCOUNTED_INDEX = 'uncounted';
 
@@ -249,6 +290,7 @@ export function imageGenerationSchema(
       owes: { type: String, enum: OBLIGATIONS },
       counted: { type: countedSchema },
       openActs: { type: Schema.Types.Mixed },
+      announcements: { type: [announcementSchema], default: undefined },
     },
     { collection: 'imagegenerations', minimize: false, timestamps: { currentTime: () => clock.now() } },
   );
@@ -284,6 +326,7 @@ export function imageGenerationSchema(
     { name: UNCOUNTED_INDEX, partialFilterExpression: { 'counted.done': null } },
   );
   schema.index({ 'openActs.at': 1 }, { sparse: true });
+  schema.index({ 'announcements.at': 1 }, { sparse: true });
   // What cleanup asks for: written once, when a generation has come to its end, and when its user deletes it.
   schema.index({ status: 1, createdAt: 1 }, { partialFilterExpression: { status: { $in: [...FINAL_STATUSES] } } });
   schema.index({ deletedAt: 1 }, { sparse: true });

@@ -10,6 +10,8 @@ import type { Store } from './store.ts';
 import type { UsageDay } from './UsageDay.ts';
 import type { UsageTotal } from './UsageTotal.ts';
 import type { User } from './User.ts';
+import type { WebhookDelivery } from './WebhookDelivery.ts';
+import type { WebhookEndpoint } from './WebhookEndpoint.ts';
 
 /**
  * The driver's collections, for statements that must see deleted documents or run on every request: what reaches them is
@@ -53,3 +55,9 @@ export const usageDaysOf = ({ models: { UsageDay } }: Store): Collection<UsageDa
 
 export const usageTotalsOf = ({ models: { UsageTotal } }: Store): Collection<UsageTotal> =>
   UsageTotal.db.collection<UsageTotal>(UsageTotal.collection.collectionName);
+
+export const endpointsOf = ({ models: { WebhookEndpoint } }: Store): Collection<WebhookEndpoint> =>
+  WebhookEndpoint.db.collection<WebhookEndpoint>(WebhookEndpoint.collection.collectionName);
+
+export const deliveriesOf = ({ models: { WebhookDelivery } }: Store): Collection<WebhookDelivery> =>
+  WebhookDelivery.db.collection<WebhookDelivery>(WebhookDelivery.collection.collectionName);

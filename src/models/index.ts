@@ -10,6 +10,8 @@ import type { Store } from './store.ts';
 import { registerUsageDay, type UsageDayModelType } from './UsageDay.ts';
 import { registerUsageTotal, type UsageTotalModelType } from './UsageTotal.ts';
 import { registerUser, type UserModelType } from './User.ts';
+import { registerWebhookDelivery, type WebhookDeliveryModelType } from './WebhookDelivery.ts';
+import { registerWebhookEndpoint, type WebhookEndpointModelType } from './WebhookEndpoint.ts';
 
 export interface Models {
   User: UserModelType;
@@ -21,6 +23,8 @@ export interface Models {
   RateLimit: RateLimitModelType;
   UsageDay: UsageDayModelType;
   UsageTotal: UsageTotalModelType;
+  WebhookEndpoint: WebhookEndpointModelType;
+  WebhookDelivery: WebhookDeliveryModelType;
 }
 
 /** Registers every model on `connection`. Their defaults and time stamps follow `clock`. */
@@ -41,6 +45,8 @@ export function createModels(connection: Connection, clock: Clock): Models {
     RateLimit: registerRateLimit(connection),
     UsageDay: registerUsageDay(connection),
     UsageTotal: registerUsageTotal(connection),
+    WebhookEndpoint: registerWebhookEndpoint(connection, store),
+    WebhookDelivery: registerWebhookDelivery(connection),
   };
   return models;
 }

@@ -8,6 +8,7 @@ import { jobMetrics } from './jobMetrics.ts';
 import { queueMetrics } from './queueMetrics.ts';
 import { quotaAlerts } from './quotaAlerts.ts';
 import { slowQueryLog } from './slowQueries.ts';
+import { webhookMetrics } from './webhookMetrics.ts';
 
 export interface Exposition {
   contentType: string;
@@ -26,6 +27,7 @@ export function createObservability({ log, slowQueryMs }: { log: Log; slowQueryM
 
   return {
     jobs: jobMetrics(registry),
+    webhooks: webhookMetrics(registry),
     alertQuota: quotaAlerts(registry, log),
     requestAnswered: httpMetrics(registry),
     cacheLookedUp: cacheMetrics(registry),

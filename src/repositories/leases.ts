@@ -4,6 +4,7 @@ import { GENERATION_LIMITS } from '../domain/generation.ts';
 import { CLOCK_TOLERANCE_MS } from '../domain/ledger.ts';
 import { generationsOf } from '../models/collections.ts';
 import type { AttemptEnd, ImageGeneration, OutputImage } from '../models/ImageGeneration.ts';
+import { announced } from '../models/statements/announcements.ts';
 import { completed, failed, movedTo, owedRefund } from '../models/statements/moves.ts';
 import type { Store } from '../models/store.ts';
 import { generationNotFound } from './generations.ts';
@@ -186,6 +187,7 @@ function attemptEnded(now: Date, errorMessage: string) {
         ...movedTo(status),
         errorMessage: { $cond: [exhausted, { $literal: errorMessage }, '$errorMessage'] },
         failedAt: { $cond: [exhausted, now, '$failedAt'] },
+        announcements: { $cond: [exhausted, announced('failed', now).announcements, '$announcements'] },
         slot: { $cond: [exhausted, '$$REMOVE', '$slot'] },
         availableAt: { $cond: [exhausted, '$$REMOVE', now] },
         owes: { $cond: [exhausted, owedRefund().owes, '$owes'] },

@@ -1,5 +1,5 @@
 import type { Types } from 'mongoose';
-import { auditOf, generationsOf, ledgerOf, usersOf } from '../models/collections.ts';
+import { auditOf, deliveriesOf, endpointsOf, generationsOf, ledgerOf, usersOf } from '../models/collections.ts';
 import type { ImageGeneration } from '../models/ImageGeneration.ts';
 import type { UserReference } from '../models/statements/accounts.ts';
 import { movedTo, owedRefund, PLACE } from '../models/statements/moves.ts';
@@ -56,7 +56,7 @@ export async function eraseGenerations(store: Store, read: readonly ImageGenerat
         owes: { $cond: [underWay, owedRefund().owes, '$owes'] },
       },
     },
-    { $unset: ['negativePrompt', 'sourceImageUrl', 'errorMessage', 'lease', ...PLACE, 'counted'] },
+    { $unset: ['negativePrompt', 'sourceImageUrl', 'errorMessage', 'lease', ...PLACE, 'counted', 'announcements'] },
   ]);
   return generationsOf(store)
     .find({ _id: { $in: read.map(({ _id }) => _id) } })
@@ -76,6 +76,15 @@ export async function eraseSubscriptions({ models: { Subscription } }: Store, us
   ).setOptions({ withDeleted: true });
 }
 
+/**
+ * Endpoints of the user go first and deliveries last: an event that is published at the same time finds no endpoint, and the
+ * delivery of one that was found goes at its first attempt.
+ */
+export async function eraseWebhooks(store: Store, userId: Types.ObjectId): Promise<void> {
+  await endpointsOf(store).deleteMany({ userId });
+  await deliveriesOf(store).deleteMany({ userId });
+}
+
 /** The audit trail keeps what was done, by the pseudonym. */
 export async function pseudonymizeActor(store: Store, clerkUserId: string, pseudonym: string): Promise<void> {
   await auditOf(store).updateMany({ 'actor.id': clerkUserId }, { $set: { 'actor.id': pseudonym } });
@@ -88,15 +97,22 @@ export interface PersonalData {
   generations: unknown[];
   ledger: unknown[];
   audit: unknown[];
+  webhookEndpoints: unknown[];
+  webhookDeliveries: unknown[];
 }
 
 export async function personalDataOf(store: Store, user: User): Promise<PersonalData> {
   const { _id: userId } = user;
-  const [subscriptions, generations, ledger, audit] = await Promise.all([
+  const [subscriptions, generations, ledger, audit, webhookEndpoints, webhookDeliveries] = await Promise.all([
     store.models.Subscription.find({ userId }).setOptions({ withDeleted: true }).lean(),
     generationsOf(store).find(everyGenerationOf(userId)).toArray(),
     ledgerOf(store).find({ userId }).sort({ sequence: 1 }).toArray(),
     auditOf(store).find({ 'subject.id': userId }).toArray(),
+    // Secrets tell nothing of a person, and open what they sign.
+    endpointsOf(store)
+      .find({ userId }, { projection: { secrets: 0, fieldEncryption: 0 } })
+      .toArray(),
+    deliveriesOf(store).find({ userId }).toArray(),
   ]);
-  return { user, subscriptions, generations, ledger, audit };
+  return { user, subscriptions, generations, ledger, audit, webhookEndpoints, webhookDeliveries };
 }

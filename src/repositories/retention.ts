@@ -65,10 +65,10 @@ function retiredFilters({ statuses, endedBefore, deletedBefore }: Retirement) {
   ];
 }
 
-/** Nothing is owed, nobody works on it, and the audit trail has all that was done to it. */
+/** Nothing is owed, nobody works on it, the audit trail has all that was done to it, and callers have been told. */
 function atRest(statuses: readonly GenerationStatus[]) {
   const none = { $exists: false };
-  return { status: { $in: [...statuses] }, owes: none, lease: none, openActs: none };
+  return { status: { $in: [...statuses] }, owes: none, lease: none, openActs: none, announcements: none };
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { RateLimiter } from '../domain/rateLimit.ts';
+import type { Reach } from '../domain/webhookUrl.ts';
 import type { SessionTrust } from '../identity/sessionTrust.ts';
 import type { PictureStorage } from '../storage/port.ts';
 import type { Maintenance } from '../workflows/maintenance.ts';
@@ -13,4 +14,6 @@ export interface RouteDeps extends SignIn {
   maintenance: Maintenance;
   /** What outside workers show; undefined: there are none. */
   workerToken: string | undefined;
+  /** Which addresses users may have events sent to. */
+  webhooks: Reach;
 }

@@ -11,7 +11,7 @@ import { LEDGER_KINDS } from '../domain/ledger.ts';
 import { GENERATION_STATUSES } from '../domain/lifecycle.ts';
 import { type Quota, quotaOf } from '../domain/quota.ts';
 import { SUBSCRIPTION_TIERS } from '../domain/tiers.ts';
-import type { ImageGeneration } from '../models/ImageGeneration.ts';
+import type { GenerationSnapshot } from '../models/ImageGeneration.ts';
 import type { LedgerEntry } from '../models/LedgerEntry.ts';
 import { THEMES, type User } from '../models/User.ts';
 import { readable, represent, writable } from './permitted.ts';
@@ -262,11 +262,11 @@ export const generationSchema = readable(
 );
 
 /** @param origin where this server was reached, for the addresses of pictures that it keeps itself */
-export function generationOut(generation: ImageGeneration, origin: string): z.input<typeof generationSchema> {
+export function generationOut(generation: GenerationSnapshot, origin: string): z.input<typeof generationSchema> {
   return represent(generationSchema, generationValues(generation, origin));
 }
 
-export function generationValues(generation: ImageGeneration, origin: string) {
+export function generationValues(generation: GenerationSnapshot, origin: string) {
   return {
     id: generation._id.toHexString(),
     type: generation.type,

@@ -1,18 +1,25 @@
 import mongoose, { type Connection, type Types } from 'mongoose';
+import { webhookBody } from '../app.ts';
 import { type ConnectOptions, checkAddress, connectDB, disconnectDB } from '../config/database.ts';
 import type { Env } from '../config/env.ts';
 import type { Log } from '../config/log.ts';
 import { systemClock } from '../domain/clock.ts';
+import { WEBHOOK_LIMITS } from '../domain/webhooks.ts';
 import { useKeyring } from '../encryption/connections.ts';
 import { createKeyring } from '../encryption/keyring.ts';
 import { createAdmitter } from '../jobs/admitter.ts';
+import { createAnnouncer } from '../jobs/announcer.ts';
 import { createJobs } from '../jobs/catalogue.ts';
+import { startCourier } from '../jobs/courier.ts';
 import type { Job, JobObserver } from '../jobs/job.ts';
+import type { RunningJob } from '../jobs/repeat.ts';
 import { createSettler } from '../jobs/settler.ts';
 import { startWorker, type Worker } from '../jobs/worker.ts';
 import { createModels } from '../models/index.ts';
 import { onQuotaAlert } from '../models/statements/quotaAlerts.ts';
 import { createObservability, type Observability } from '../observability/observability.ts';
+import { nameServers } from '../outbound/names.ts';
+import { createPost } from '../outbound/post.ts';
 import { createProvider } from '../providers/index.ts';
 import { admitWaiting } from '../repositories/admission.ts';
 import { chargingTogether } from '../repositories/charging.ts';
@@ -21,6 +28,7 @@ import { settle } from '../repositories/settlement.ts';
 import { diskStorage } from '../storage/disk.ts';
 import type { PictureStorage } from '../storage/port.ts';
 import type { Context } from '../workflows/context.ts';
+import { publishEventsOf } from '../workflows/publishEvents.ts';
 
 export interface CoreOptions {
   env: Env;
@@ -41,6 +49,8 @@ export interface Core {
   connect(options?: Pick<ConnectOptions, 'signal' | 'attempts'>): Promise<void>;
   /** Works on generations from now on. */
   startWorker(): Worker;
+  /** Delivers events to the endpoints of users from now on. */
+  startCourier(): RunningJob;
   /** Settles what was noticed and closes the database. After everything else has ended. */
   close(): Promise<void>;
 }
@@ -57,6 +67,12 @@ export function createCore({ env, mongodbUri, log }: CoreOptions): Core {
   const observability = createObservability({ log, slowQueryMs: env.slowQueryMs });
   const store = { models: createModels(connection, clock), clock };
   const storage = diskStorage(env.storage.directory);
+  let wakeCourier: () => void = () => {};
+  const announcer = createAnnouncer(async (ids) => {
+    const published = await publishEventsOf(store, ids);
+    if (published.deliveries > 0) wakeCourier();
+    return published;
+  }, log);
   let wakeWorker: () => void = () => {};
   const wake = () => wakeWorker();
   const admitter = createAdmitter((userIds) => admitWaiting(store, userIds), wake, log);
@@ -68,6 +84,8 @@ export function createCore({ env, mongodbUri, log }: CoreOptions): Core {
     charging: chargingTogether(store),
     settler,
     queue,
+    announcer,
+    courier: { wake: () => wakeCourier() },
   };
   observability.watchConnection(connection);
   onQuotaAlert(store, observability.alertQuota);
@@ -96,8 +114,16 @@ export function createCore({ env, mongodbUri, log }: CoreOptions): Core {
       wakeWorker = worker.wake;
       return worker;
     },
+    startCourier() {
+      const { allowLoopback } = env.webhooks;
+      const post = createPost({ resolve: nameServers(), allowLoopback, timeoutMs: WEBHOOK_LIMITS.timeoutMs });
+      const courier = startCourier({ store, log, post, bodyOf: webhookBody, observer: observability.webhooks });
+      wakeCourier = courier.wake;
+      return courier;
+    },
     async close() {
       await admitter.entered();
+      await announcer.drained();
       await settler.drained();
       await disconnectDB(connection);
     },

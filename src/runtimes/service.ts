@@ -45,6 +45,7 @@ export async function createService(options: CoreOptions): Promise<Service> {
     addressLimiter: memoryLimiter(perMinute(env.rateLimit.addressPerMinute)),
     quotaLimiter: sharedLimiter(ctx, createLimitMemory(perMinute(env.rateLimit.quotaPerMinute))),
     maintenance: createMaintenance({ ctx, storage, cleanup: env.cleanup, observer: core.observer }),
+    webhooks: env.webhooks,
     sessions,
     workerToken: env.worker.token,
     identities: createIdentities((isHit) => observability.cacheLookedUp('identities', isHit)),
@@ -66,7 +67,7 @@ export async function createService(options: CoreOptions): Promise<Service> {
       throw error;
     }
     isPrepared = true;
-    jobs.push(startSweeper(ctx, core.observer), startScheduler(core));
+    jobs.push(startSweeper(ctx, core.observer), startScheduler(core), core.startCourier());
     if (env.worker.isEnabled) jobs.push(core.startWorker());
     return true;
   }

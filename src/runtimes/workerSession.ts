@@ -6,6 +6,7 @@ import { systemClock } from '../domain/clock.ts';
 import { useKeyring } from '../encryption/connections.ts';
 import { createKeyring } from '../encryption/keyring.ts';
 import { createAdmitter } from '../jobs/admitter.ts';
+import { createAnnouncer } from '../jobs/announcer.ts';
 import { createSettler } from '../jobs/settler.ts';
 import { createModels } from '../models/index.ts';
 import { onQuotaAlert } from '../models/statements/quotaAlerts.ts';
@@ -14,6 +15,7 @@ import { admitWaiting } from '../repositories/admission.ts';
 import { chargingAlone } from '../repositories/charging.ts';
 import { settle } from '../repositories/settlement.ts';
 import type { Context } from '../workflows/context.ts';
+import { publishEventsOf } from '../workflows/publishEvents.ts';
 
 /** What an isolate has once. */
 export interface WorkerSessionDeps {
@@ -64,6 +66,7 @@ export function openWorkerSession(
     () => {},
     log,
   );
+  const announcer = createAnnouncer((ids) => publishEventsOf(store, ids), log);
   observability.watchConnection(connection);
   onQuotaAlert(store, observability.alertQuota);
   let isPrepared = false;
@@ -87,13 +90,15 @@ export function openWorkerSession(
   }
 
   return {
-    // Nobody in a Worker draws generations: processes elsewhere do.
+    // Nobody in a Worker waits for generations or deliveries: they are drawn, and sent, by processes elsewhere.
     ctx: {
       ...store,
       log,
       charging: chargingAlone(store),
       settler,
       queue: { ...admitter, wake() {}, leasesLost: observability.queue.leasesLost },
+      announcer,
+      courier: { wake() {} },
     },
     connection,
     isPrepared: () => isPrepared,
@@ -107,6 +112,7 @@ export function openWorkerSession(
     async end() {
       await admitter.entered();
       await settler.drained();
+      await announcer.drained();
       // `close()` would leave the connection in Mongoose's own list, which grows with every request.
       await connection.destroy();
     },

@@ -94,6 +94,7 @@ export function appOf(
     storage,
     // What removes pictures runs with the processes that draw them.
     maintenance: createMaintenance({ ctx, storage: null, cleanup: env.cleanup, observer: observability.jobs }),
+    webhooks: env.webhooks,
     sessions,
     workerToken: env.worker.token,
     identities,

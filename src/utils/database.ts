@@ -81,6 +81,8 @@ export function databaseUtils(
     charging: chargingAlone(store),
     settler: { notice() {} },
     queue: NO_QUEUE,
+    announcer: { notice() {} },
+    courier: { wake() {} },
   };
 
   async function settled<T>(userId: UserId, work: (user: User) => Promise<T>): Promise<T> {

@@ -13,6 +13,7 @@ import {
   removeGenerations,
   retiredGenerations,
 } from '../repositories/retention.ts';
+import { publishEvents } from './publishEvents.ts';
 
 /** What a cleanup did. */
 export interface Cleanup {
@@ -71,6 +72,8 @@ export async function performMaintenanceCleanup(store: Store, options: CleanupOp
   await freezeDays(store, daysAgo(store, Math.min(finishedDays, failedDays, deletedDays)));
 
   const failures: unknown[] = [];
+  // A generation stays until callers have been told what has become of it.
+  await publishEvents(store, store.clock.now(), (error) => failures.push(error));
   const done = {
     oldGenerationsRemoved: await removeRetired(store, completed, options, failures),
     failedGenerationsRemoved: await removeRetired(store, failed, options, failures),

@@ -26,4 +26,8 @@ export interface Context extends Store {
     /** Told how many attempts have lost their lease, since they were silent or took too long. */
     leasesLost(count: number): void;
   };
+  /** Told of every generation that has moved, so that callers hear of it soon; whoever forgets is caught by the sweeper. */
+  announcer: { notice(generationId: Types.ObjectId): void };
+  /** Told when a delivery is due, so that the courier of this process need not wait for its next look. */
+  courier: { wake(): void };
 }

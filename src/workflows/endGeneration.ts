@@ -41,6 +41,7 @@ export function fail(
 async function thenPay(ctx: Context, move: () => Promise<ImageGeneration>): Promise<ImageGeneration> {
   const before = ctx.clock.now();
   const moved = await move();
+  ctx.announcer.notice(moved._id);
   if (isFinal(moved.status)) ctx.queue.notice(moved.userId);
   else if (moved.status === 'pending') ctx.queue.wake();
   await payWhatIsOwed(ctx, moved, before);

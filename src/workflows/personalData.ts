@@ -12,6 +12,7 @@ import {
   eraseGenerations,
   eraseReasons,
   eraseSubscriptions,
+  eraseWebhooks,
   findPerson,
   type PersonalData,
   personalDataOf,
@@ -52,6 +53,7 @@ export async function eraseUser(
   await settle(store, [user._id]);
   await eraseReasons(store, user._id);
   await eraseSubscriptions(store, user._id);
+  await eraseWebhooks(store, user._id);
   const pseudonym = `erased_${user._id.toHexString()}`;
   await pseudonymizeActor(store, user.clerkUserId, pseudonym);
   const act = {

@@ -8,6 +8,7 @@ import { owingGenerations } from '../repositories/queue.ts';
 import { accountsToSettle, type Settled, settle } from '../repositories/settlement.ts';
 import type { Context } from './context.ts';
 import { endStalled, payWhatIsOwed } from './endGeneration.ts';
+import { publishEvents } from './publishEvents.ts';
 
 /** What one sweep did. */
 export interface Swept {
@@ -16,6 +17,7 @@ export interface Swept {
   entriesSettled: number;
   subscriptionsFollowed: number;
   actsRecorded: number;
+  eventsPublished: number;
 }
 
 /** Milliseconds that an open entry is left to the process that made it. */
@@ -36,10 +38,14 @@ const SWEEPER: Actor = { kind: 'job', id: 'sweep' };
 export async function sweep(ctx: Context, graceMs: number = SETTLING_GRACE_MS): Promise<Swept> {
   const attemptsEnded = await endStalled(ctx);
   const obligationsPaid = await payObligations(ctx);
-  const entriesSettled = await settleAll(ctx, new Date(ctx.clock.now().getTime() - graceMs));
+  const dueBy = new Date(ctx.clock.now().getTime() - graceMs);
+  const entriesSettled = await settleAll(ctx, dueBy);
   const subscriptionsFollowed = await followAll(ctx);
   const actsRecorded = await recordActs(ctx);
-  return { attemptsEnded, obligationsPaid, entriesSettled, subscriptionsFollowed, actsRecorded };
+  const { deliveries: eventsPublished } = await publishEvents(ctx, dueBy, (error) => {
+    ctx.log.error('the sweep left something undone', errorFields(error));
+  });
+  return { attemptsEnded, obligationsPaid, entriesSettled, subscriptionsFollowed, actsRecorded, eventsPublished };
 }
 
 /**

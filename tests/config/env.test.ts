@@ -67,6 +67,7 @@ describe('an empty environment', () => {
       storage: { directory: '.data/images', variable: 'ARTIFEX_DATA_DIR' },
       cleanup: { finishedDays: 365, failedDays: 30, deletedDays: 30 },
       edge: { durableObjects: 4, picturesUrl: undefined },
+      webhooks: { allowLoopback: false },
       slowQueryMs: 100,
     });
   });

@@ -46,6 +46,7 @@ import { contextOf } from '../support/context.ts';
 import { START, signUp, useDatabase } from '../support/database.ts';
 import { Interleaving } from '../support/interleave.ts';
 import { plansOf, type QueryPlan, queriesDuring, querySitesIn, type SentQueries } from '../support/queries.ts';
+import { webhookQueries } from '../support/webhookQueries.ts';
 
 /**
  * Every query has its index, and looks at no more documents than it finds. The history below is large enough that a query
@@ -141,6 +142,7 @@ async function everything(userId: Types.ObjectId): Promise<void> {
   await jobs();
   await maintenance();
   await listings(userId);
+  await webhookQueries(ctx, userId);
   await analytics(userId);
   await verifyLedger(store);
   await exportUser(store, user, actor);

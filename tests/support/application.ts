@@ -77,6 +77,7 @@ export async function testApplication(
     ctx,
     storage,
     maintenance: createMaintenance({ ctx, storage, cleanup, observer: observability.jobs }),
+    webhooks: { allowLoopback: false },
     sessions: issuer.trust,
     workerToken: workerToken ?? undefined,
     corsOrigins: [PAGE],

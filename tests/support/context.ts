@@ -22,6 +22,8 @@ export function contextOf<S extends Store>(store: S): S & Context {
       wake() {},
       leasesLost() {},
     },
+    announcer: { notice() {} },
+    courier: { wake() {} },
   });
 }
 

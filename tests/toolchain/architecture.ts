@@ -16,6 +16,7 @@ export const PARTS: Readonly<Record<string, readonly string[]>> = {
     'models',
     'observability',
     'identity',
+    'outbound',
     'providers',
     'storage',
     'config',
@@ -29,7 +30,7 @@ export const PARTS: Readonly<Record<string, readonly string[]>> = {
   /** HTTP in, HTTP out. A plain read goes to its repository; what takes several steps is a workflow. */
   routes: ['middleware', 'workflows', 'repositories', 'models', 'identity', 'storage', 'domain'],
   /** What runs by itself: the worker, the sweeper. They never see a request. */
-  jobs: ['workflows', 'repositories', 'models', 'providers', 'storage', 'config', 'domain'],
+  jobs: ['workflows', 'repositories', 'models', 'outbound', 'providers', 'storage', 'config', 'domain'],
   /** What an application tells of itself: metrics, slow queries, alerts. It listens, and nothing waits for it. */
   observability: ['middleware', 'config', 'domain'],
   /** What holds for all requests. It knows no business and no database. */
@@ -44,6 +45,8 @@ export const PARTS: Readonly<Record<string, readonly string[]>> = {
   models: ['encryption', 'domain'],
   /** Who may speak for whom: trust in tokens, profiles from Clerk. */
   identity: ['config', 'domain'],
+  /** What calls addresses that users have given, and no others. */
+  outbound: ['domain'],
   /** What draws pictures, behind one port. */
   providers: ['domain'],
   /** What keeps pictures, behind one port. */

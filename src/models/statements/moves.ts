@@ -1,6 +1,7 @@
 import type { GenerationStatus } from '../../domain/lifecycle.ts';
 import { REMEMBERED_MOVES } from '../../domain/moves.ts';
 import type { Lease, OutputImage } from '../ImageGeneration.ts';
+import { announced } from './announcements.ts';
 
 /**
  * What each move of a generation's lifecycle writes. Whoever makes a move adds the guard: the statuses from which it is
@@ -21,6 +22,7 @@ export function begun(now: Date, lease?: Lease) {
         attempts: { $add: [{ $ifNull: ['$attempts', 0] }, 1] },
         ...(lease && { lease: { $literal: lease } }),
         ...movedTo('processing', now),
+        ...announced('processing', now),
       },
     },
     { $unset: ['availableAt', 'waitingSince', 'counted'] },
@@ -47,6 +49,7 @@ export function completed(
         updatedAt: now,
         owes: 'delivery',
         ...movedTo('completed'),
+        ...announced('completed', now),
       },
     },
     { $unset: ['lease', 'slot', 'counted'] },
@@ -64,6 +67,7 @@ export function failed(now: Date, errorMessage: string) {
         updatedAt: now,
         ...owedRefund(),
         ...movedTo('failed'),
+        ...announced('failed', now),
       },
     },
     { $unset: ['lease', ...PLACE, 'counted'] },
@@ -73,7 +77,15 @@ export function failed(now: Date, errorMessage: string) {
 /** Ended before anybody worked on it. */
 export function cancelled(now: Date) {
   return [
-    { $set: { status: 'cancelled', ...movedTo('cancelled'), ...owedRefund(), updatedAt: now } },
+    {
+      $set: {
+        status: 'cancelled',
+        ...movedTo('cancelled'),
+        ...owedRefund(),
+        ...announced('cancelled', now),
+        updatedAt: now,
+      },
+    },
     { $unset: [...PLACE, 'counted'] },
   ];
 }

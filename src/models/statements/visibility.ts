@@ -1,5 +1,6 @@
 import type { Act } from '../../domain/audit.ts';
 import { withAct } from './acts.ts';
+import { announced } from './announcements.ts';
 import { movedTo, owedRefund, PLACE } from './moves.ts';
 
 /** Deletes a document softly, and says so in the audit trail. */
@@ -21,6 +22,7 @@ export function deletedGeneration(act: Act, now: Date) {
         status,
         ...movedTo(status),
         owes: { $cond: [pending, owedRefund().owes, '$owes'] },
+        announcements: { $cond: [pending, announced('cancelled', now).announcements, '$announcements'] },
       },
     },
     { $unset: [...PLACE, 'counted'] },
