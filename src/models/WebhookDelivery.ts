@@ -74,7 +74,7 @@ function webhookDeliverySchema(): Schema<WebhookDelivery, WebhookDeliveryModelTy
   // Its size follows what is under way, and not the history.
   schema.index({ nextAttemptAt: 1, userId: 1 }, { partialFilterExpression: { nextAttemptAt: { $exists: true } } });
   schema.index({ userId: 1 });
-  schema.index({ expiresAt: 1 });
+  schema.index({ status: 1, expiresAt: 1 });
   return schema;
 }
 

@@ -64,8 +64,8 @@ async function freeSlot(store: Store, userId: Types.ObjectId): Promise<number> {
 }
 
 /** All of a user's, newest first: never more than a handful. */
-export function listEndpoints(store: Store, userId: Types.ObjectId): Promise<WebhookEndpoint[]> {
-  return endpointsOf(store).find({ userId, isDeleted: false }).sort({ createdAt: -1, _id: -1 }).toArray();
+export async function listEndpoints(store: Store, userId: Types.ObjectId): Promise<WebhookEndpoint[]> {
+  return await endpointsOf(store).find({ userId, isDeleted: false }).sort({ createdAt: -1, _id: -1 }).toArray();
 }
 
 /** @throws {ArtifexError} `not_found`, also when it is another user's or was deleted */
@@ -162,8 +162,8 @@ export async function presentUsers(store: Store, userIds: readonly Types.ObjectI
 }
 
 /** The endpoint of a delivery, deleted or not; null once it is gone for good. */
-export function findEndpoint(store: Store, _id: Types.ObjectId): Promise<WebhookEndpoint | null> {
-  return endpointsOf(store).findOne({ _id });
+export async function findEndpoint(store: Store, _id: Types.ObjectId): Promise<WebhookEndpoint | null> {
+  return await endpointsOf(store).findOne({ _id });
 }
 
 /** Its receiver is there again. */
