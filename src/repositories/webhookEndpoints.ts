@@ -58,7 +58,8 @@ async function freeSlot(store: Store, userId: Types.ObjectId): Promise<number> {
     .find({ userId, isDeleted: false }, { projection: { slot: 1 } })
     .toArray();
   const slots = new Set(taken.map(({ slot }) => slot));
-  const free = Array.from({ length: endpointsPerUser }, (_, slot) => slot).find((slot) => !slots.has(slot));
+  const all = Array.from({ length: endpointsPerUser }, (_, slot) => slot);
+  const free = all.find((slot) => !slots.has(slot));
   if (free !== undefined) return free;
   throw new ArtifexError('conflict', `You have ${endpointsPerUser} endpoints, which is the most. Delete one first.`);
 }
