@@ -28,13 +28,18 @@ const events = z
 const enabled = z.boolean().describe('A disabled endpoint is told of nothing, also not later.');
 
 export const endpointRequestSchema = writable(
-  { resource: 'WebhookEndpoint', by: 'self', id: 'WebhookEndpointRequest' },
+  {
+    resource: 'WebhookEndpoint',
+    by: 'self',
+    id: 'WebhookEndpointRequest',
+    example: { url: 'https://hooks.example.com/artifex', events: ['generation.completed'] },
+  },
   { url, events, enabled: enabled.default(true) },
 );
 
 /** What is left out stays as it is. */
 export const endpointChangesSchema = writable(
-  { resource: 'WebhookEndpoint', by: 'self', id: 'WebhookEndpointChanges' },
+  { resource: 'WebhookEndpoint', by: 'self', id: 'WebhookEndpointChanges', example: { enabled: false } },
   { url: url.exactOptional(), events: events.exactOptional(), enabled: enabled.exactOptional() },
 );
 

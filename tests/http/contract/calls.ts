@@ -1,5 +1,6 @@
-import type { Types } from 'mongoose';
+import { Types } from 'mongoose';
 import { z } from 'zod';
+import { deliveriesOf } from '@/models/collections.ts';
 import { claim } from '@/workflows/claim.ts';
 import { type Caller, type TestApplication, WORKER_TOKEN } from '../../support/application.ts';
 import { signUp } from '../../support/database.ts';
@@ -34,6 +35,24 @@ async function picture({ api }: World): Promise<Call> {
   return { params: { name: 'a.png' } };
 }
 
+async function endpoint({ owner }: World): Promise<{ params: { id: string } }> {
+  const body = { url: 'https://hooks.example.com/artifex', events: ['generation.completed'] };
+  const made = await owner.post('/v1/webhook-endpoints', body);
+  return { params: { id: answered.parse(await made.json()).id } };
+}
+
+/** Only what has ended can be sent again. */
+async function endedDelivery(world: World): Promise<Call> {
+  const { id } = (await endpoint(world)).params;
+  const sent = await world.owner.post(`/v1/webhook-endpoints/${id}/ping`);
+  const deliveryId = answered.parse(await sent.json()).id;
+  await deliveriesOf(world.api.ctx).updateOne(
+    { _id: new Types.ObjectId(deliveryId) },
+    { $set: { status: 'succeeded' }, $unset: { nextAttemptAt: 1 } },
+  );
+  return { params: { id, deliveryId } };
+}
+
 /** One that a worker has claimed, with what it may say of it. */
 function claimedGeneration(said: object) {
   return async (world: World): Promise<Call> => {
@@ -60,6 +79,11 @@ const RESOURCES: Readonly<Record<string, (world: World) => Promise<Call>>> = {
   '/v1/worker/generations/{id}/heartbeat': claimedGeneration({}),
   '/v1/worker/generations/{id}/complete': claimedGeneration({ outputImages: [PICTURE] }),
   '/v1/worker/generations/{id}/fail': claimedGeneration({ errorMessage: 'no' }),
+  '/v1/webhook-endpoints/{id}': endpoint,
+  '/v1/webhook-endpoints/{id}/secret/rotate': endpoint,
+  '/v1/webhook-endpoints/{id}/ping': endpoint,
+  '/v1/webhook-endpoints/{id}/deliveries': endpoint,
+  '/v1/webhook-endpoints/{id}/deliveries/{deliveryId}/replay': endedDelivery,
   '/v1/admin/users/{id}': somebody,
   '/v1/admin/users/{id}/quota/reset': somebody,
   '/v1/admin/users/{id}/quota/grant': somebody,
