@@ -2,6 +2,7 @@ import type { RateLimiter } from '../domain/rateLimit.ts';
 import type { Reach } from '../domain/webhookUrl.ts';
 import type { SessionTrust } from '../identity/sessionTrust.ts';
 import type { PictureStorage } from '../storage/port.ts';
+import type { GenerationWatch } from '../workflows/followGeneration.ts';
 import type { Maintenance } from '../workflows/maintenance.ts';
 import type { SignIn } from '../workflows/signIn.ts';
 
@@ -9,6 +10,7 @@ import type { SignIn } from '../workflows/signIn.ts';
 export interface RouteDeps extends SignIn {
   sessions: SessionTrust;
   storage: PictureStorage;
+  watch: GenerationWatch;
   /** Counts what a user asks of the quota. */
   quotaLimiter: RateLimiter;
   maintenance: Maintenance;

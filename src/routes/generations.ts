@@ -14,6 +14,7 @@ import { createGeneration } from '../workflows/createGeneration.ts';
 import { cancel, remove } from '../workflows/endGeneration.ts';
 import { asUser, readAsUser, userIdOf } from '../workflows/signIn.ts';
 import type { RouteDeps } from './deps.ts';
+import { generationEventRoutes } from './generationEvents.ts';
 import { idSchema } from './ids.ts';
 import { originOf } from './origin.ts';
 import { pageOut, positionOf } from './paging.ts';
@@ -44,6 +45,7 @@ export function generationRoutes(deps: RouteDeps) {
   const { ctx } = deps;
   return new Hono<UserEnv>()
     .use(authenticate(deps.sessions))
+    .route('/', generationEventRoutes(deps))
     .post(
       '/',
       describe({

@@ -40,7 +40,10 @@ export async function serve(options: { env: Env; mongodbUri: string; log: Log; l
   let stopped: Promise<void> | undefined;
 
   async function stop(): Promise<void> {
-    await socket.close();
+    // First no new connections: whoever's stream ends comes back elsewhere.
+    const closed = socket.close();
+    await service.endStreams();
+    await closed;
     await service.stop();
     log.info('stopped');
   }

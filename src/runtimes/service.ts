@@ -7,6 +7,7 @@ import { openDevelopmentKey } from '../identity/developmentKey.ts';
 import { createIdentities } from '../identity/identities.ts';
 import { clerkProfiles, noProfiles } from '../identity/profiles.ts';
 import { clerkTrust, developmentTrust, type SessionTrust } from '../identity/sessionTrust.ts';
+import { createGenerationWatch } from '../jobs/generationWatch.ts';
 import { createMaintenance } from '../jobs/maintenance.ts';
 import type { RunningJob } from '../jobs/repeat.ts';
 import { startScheduler } from '../jobs/scheduler.ts';
@@ -22,6 +23,8 @@ export interface Service extends Pick<Core, 'ctx' | 'connection'> {
   fetch: (request: Request, peer?: Peer) => Response | Promise<Response>;
   /** Resolves with true when requests can be served, until when they are answered 503; with false when it was stopped before. */
   started: Promise<boolean>;
+  /** Ends the event streams, between two events. Requests that wait for the end of theirs are then answered. */
+  endStreams(): Promise<void>;
   /** Ends the jobs, gives leases back and closes the database. After the last request. */
   stop(): Promise<void>;
 }
@@ -33,6 +36,7 @@ export async function createService(options: CoreOptions): Promise<Service> {
   const sessions = await sessionTrustOf(env);
   const core = createCore(options);
   const { ctx, connection, storage, observability } = core;
+  const watch = createGenerationWatch(ctx);
   const jobs: RunningJob[] = [];
   let isPrepared = false;
 
@@ -43,6 +47,7 @@ export async function createService(options: CoreOptions): Promise<Service> {
     corsOrigins: env.http.corsOrigins,
     trustedProxy: env.http.trustedProxy,
     addressLimiter: memoryLimiter(perMinute(env.rateLimit.addressPerMinute)),
+    watch,
     quotaLimiter: sharedLimiter(ctx, createLimitMemory(perMinute(env.rateLimit.quotaPerMinute))),
     maintenance: createMaintenance({ ctx, storage, cleanup: env.cleanup, observer: core.observer }),
     webhooks: env.webhooks,
@@ -80,9 +85,11 @@ export async function createService(options: CoreOptions): Promise<Service> {
     connection,
     ctx,
     started,
+    endStreams: () => watch.stop(),
     async stop() {
       stopping.abort();
       await started;
+      await watch.stop();
       await Promise.all(jobs.map((job) => job.stop()));
       await core.close();
     },

@@ -7,6 +7,7 @@ import { useKeyring } from '../encryption/connections.ts';
 import { createKeyring } from '../encryption/keyring.ts';
 import { createAdmitter } from '../jobs/admitter.ts';
 import { createAnnouncer } from '../jobs/announcer.ts';
+import { createGenerationWatch } from '../jobs/generationWatch.ts';
 import { createSettler } from '../jobs/settler.ts';
 import { createModels } from '../models/index.ts';
 import { onQuotaAlert } from '../models/statements/quotaAlerts.ts';
@@ -15,6 +16,7 @@ import { admitWaiting } from '../repositories/admission.ts';
 import { chargingAlone } from '../repositories/charging.ts';
 import { settle } from '../repositories/settlement.ts';
 import type { Context } from '../workflows/context.ts';
+import type { GenerationWatch } from '../workflows/followGeneration.ts';
 import { publishEventsOf } from '../workflows/publishEvents.ts';
 
 /** What an isolate has once. */
@@ -29,6 +31,7 @@ export interface WorkerSessionDeps {
 export interface WorkerSession {
   ctx: Context;
   connection: Connection;
+  watch: GenerationWatch;
   /** Whether the database has been reached and its unique indexes stand. */
   isPrepared: () => boolean;
   /** Tries once to reach the database, unless it has been reached; a failure is logged and shows in `isPrepared`. */
@@ -89,18 +92,22 @@ export function openWorkerSession(
     }
   }
 
+  // Nobody in a Worker waits for generations or deliveries: they are drawn, and sent, by processes elsewhere.
+  const ctx: Context = {
+    ...store,
+    log,
+    charging: chargingAlone(store),
+    settler,
+    queue: { ...admitter, wake() {}, leasesLost: observability.queue.leasesLost },
+    announcer,
+    courier: { wake() {} },
+  };
+  const watch = createGenerationWatch(ctx);
+
   return {
-    // Nobody in a Worker waits for generations or deliveries: they are drawn, and sent, by processes elsewhere.
-    ctx: {
-      ...store,
-      log,
-      charging: chargingAlone(store),
-      settler,
-      queue: { ...admitter, wake() {}, leasesLost: observability.queue.leasesLost },
-      announcer,
-      courier: { wake() {} },
-    },
+    ctx,
     connection,
+    watch,
     isPrepared: () => isPrepared,
     async connect() {
       if (isPrepared) return;
@@ -110,6 +117,7 @@ export function openWorkerSession(
     },
     idleMs: () => performance.now() - usedAt,
     async end() {
+      await watch.stop();
       await admitter.entered();
       await settler.drained();
       await announcer.drained();

@@ -86,11 +86,12 @@ function textOf(value: unknown): string | undefined {
 /** The application over a session's database. */
 export function appOf(
   { env, log, sessions, profiles, identities, storage, quotaMemory, addressLimiter, observability }: WorkerSetup,
-  { ctx, connection, isPrepared }: WorkerSession,
+  { ctx, connection, watch, isPrepared }: WorkerSession,
 ) {
   return createApp({
     log,
     ctx,
+    watch,
     storage,
     // What removes pictures runs with the processes that draw them.
     maintenance: createMaintenance({ ctx, storage: null, cleanup: env.cleanup, observer: observability.jobs }),

@@ -14,6 +14,7 @@ import { freezeDays, removeUsage } from '@/models/statements/usage/upkeep.ts';
 import { deleteUser, grantCredits, resetDueQuotas, resetQuota, restoreUser } from '@/repositories/accounts.ts';
 import { systemAnalytics, userAnalytics } from '@/repositories/analytics.ts';
 import { listAudit, recordAct, recordActOn } from '@/repositories/audit.ts';
+import { readGenerations, readVersions } from '@/repositories/generationChanges.ts';
 import { cancelGeneration, listGenerations } from '@/repositories/generations.ts';
 import {
   abandonLostJob,
@@ -138,6 +139,9 @@ async function everything(userId: Types.ObjectId): Promise<void> {
   await generationsOf(userId, clerkUserId);
   await documentsOf(userId);
   await isStillUser(store, userId, clerkUserId);
+  const watched = (await listGenerations(store, userId, { limit: 5 })).map(({ _id }) => _id);
+  await readGenerations(store, watched);
+  await readVersions(store, watched);
   await changeProfile(store, { clerkUserId }, { name: 'Another' });
   await jobs();
   await maintenance();

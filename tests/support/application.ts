@@ -3,7 +3,9 @@ import { createApp } from '@/app.ts';
 import { perMinute } from '@/domain/rateLimit.ts';
 import { createIdentities } from '@/identity/identities.ts';
 import { noProfiles } from '@/identity/profiles.ts';
+import { createGenerationWatch } from '@/jobs/generationWatch.ts';
 import { createMaintenance } from '@/jobs/maintenance.ts';
+import type { RunningJob } from '@/jobs/repeat.ts';
 import type { Peer } from '@/middleware/context.ts';
 import { memoryLimiter } from '@/middleware/memoryLimiter.ts';
 import { onQuotaAlert } from '@/models/statements/quotaAlerts.ts';
@@ -11,6 +13,7 @@ import { createObservability } from '@/observability/observability.ts';
 import { createLimitMemory, sharedLimiter } from '@/repositories/rateLimits.ts';
 import type { PictureStorage } from '@/storage/port.ts';
 import type { Context } from '@/workflows/context.ts';
+import type { GenerationWatch } from '@/workflows/followGeneration.ts';
 import { keptLog, type LogLine } from './api.ts';
 import { contextOf } from './context.ts';
 import type { TestStore } from './database.ts';
@@ -23,6 +26,7 @@ export const WORKER_TOKEN = 'the-token.of~all+workers/0123456789==';
 export interface TestApplication {
   ctx: TestStore & Context;
   issuer: TokenIssuer;
+  watch: GenerationWatch & RunningJob;
   pictures: Map<string, { bytes: Uint8Array; contentType: string }>;
   lines: LogLine[];
   /** Somebody who was never seen before. */
@@ -72,9 +76,11 @@ export async function testApplication(
   const pictures = new Map<string, { bytes: Uint8Array; contentType: string }>();
   const storage = storageOf(pictures);
   const cleanup = { finishedDays: 365, failedDays: 30, deletedDays: 30 };
+  const watch = createGenerationWatch(ctx);
   const app = createApp({
     log,
     ctx,
+    watch,
     storage,
     maintenance: createMaintenance({ ctx, storage, cleanup, observer: observability.jobs }),
     webhooks: { allowLoopback: false },
@@ -123,7 +129,7 @@ export async function testApplication(
     };
   }
 
-  return { ctx, issuer, pictures, lines, person, request };
+  return { ctx, issuer, watch, pictures, lines, person, request };
 }
 
 function storageOf(pictures: Map<string, { bytes: Uint8Array; contentType: string }>): PictureStorage {
