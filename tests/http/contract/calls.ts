@@ -25,6 +25,13 @@ async function pendingGeneration({ owner }: World): Promise<Call> {
   return { params: { id: answered.parse(await made.json()).id } };
 }
 
+/** One whose stream of events ends by itself. */
+async function endedGeneration(world: World): Promise<Call> {
+  const call = await pendingGeneration(world);
+  await world.owner.post(`/v1/generations/${call.params?.['id']}/cancel`);
+  return call;
+}
+
 async function somebody({ api }: World): Promise<{ params: { id: string } }> {
   const id: Types.ObjectId = await signUp(api.ctx);
   return { params: { id: id.toHexString() } };
@@ -72,6 +79,7 @@ const PICTURE = { url: 'https://pictures.example.com/a.png', filename: 'a.png', 
 const RESOURCES: Readonly<Record<string, (world: World) => Promise<Call>>> = {
   '/v1/generations/{id}': pendingGeneration,
   '/v1/generations/{id}/cancel': pendingGeneration,
+  '/v1/generations/{id}/events': endedGeneration,
   '/v1/worker/generations/claim': async (world) => {
     await pendingGeneration(world);
     return {};
