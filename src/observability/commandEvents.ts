@@ -6,6 +6,8 @@ export interface FinishedCommand {
   /** Empty for a command that is about no collection. */
   collection: string;
   seconds: number;
+  /** The server was to answer when there is something to tell: how long it took says nothing of how it fares. */
+  isWait: boolean;
   /** As it was sent. It holds values: nothing of it may be kept or shown but its shape. */
   command: Readonly<Record<string, unknown>>;
   /** MongoDB's codes of whatever went wrong, or the name of the error where no server has answered. */
@@ -38,7 +40,7 @@ export function watchCommands(connection: Connection, told: (command: FinishedCo
     underWay.delete(requestId);
     const { commandName: name, command, at } = started;
     const seconds = (performance.now() - at) / 1000;
-    told({ name, collection: collectionOf(name, command), seconds, command, errors });
+    told({ name, collection: collectionOf(name, command), seconds, isWait: isWait(name, command), command, errors });
   }
 
   connection.on('commandStarted', ({ requestId, commandName, command }: Started) => {
@@ -53,6 +55,14 @@ function collectionOf(name: string, command: Fields): string {
   const own = command[name];
   if (typeof own === 'string') return own;
   return typeof command['collection'] === 'string' ? command['collection'] : '';
+}
+
+/**
+ * Does it ask for what comes next in a change stream, or behind the end of a capped collection? A `getMore` has a time limit for those
+ * cursors alone (https://www.mongodb.com/docs/manual/reference/command/getMore/).
+ */
+function isWait(name: string, command: Fields): boolean {
+  return name === 'getMore' && command['maxTimeMS'] !== undefined;
 }
 
 /** A reply may be `ok` and still tell of writes that were refused. */

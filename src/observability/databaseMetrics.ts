@@ -37,7 +37,7 @@ export function databaseMetrics(registry: Registry) {
   const registers = [registry];
   const duration = new Histogram({
     name: 'artifex_database_command_duration_seconds',
-    help: 'Commands to the database, answered or not, by how long they took',
+    help: 'Commands to the database, answered or not, by how long they took; without waits for changes',
     labelNames: ['command', 'collection'] as const,
     buckets: BUCKETS,
     registers,
@@ -78,13 +78,14 @@ export function databaseMetrics(registry: Registry) {
   const codeLabel = limited(MOST_CODES);
 
   return {
-    /** @param isSlow told of each command; what it does with it is its own business */
+    /** @param isSlow told of each command that was no wait; what it does with it is its own business */
     watch(connection: Connection, isSlow: (command: FinishedCommand) => boolean): void {
       const collectionLabel = oneOf(['', ...collectionsOf(connection)]);
       watchCommands(connection, (finished) => {
         const labels = { command: commandLabel(finished.name), collection: collectionLabel(finished.collection) };
-        duration.observe(labels, finished.seconds);
         for (const code of finished.errors) errors.inc({ command: labels.command, code: codeLabel(String(code)) });
+        if (finished.isWait) return;
+        duration.observe(labels, finished.seconds);
         if (isSlow(finished)) slow.inc(labels);
       });
       const pool = watchPools(connection, () => failures.inc());

@@ -95,6 +95,22 @@ describe('the log of slow queries', () => {
     expect(JSON.stringify(lines)).not.toContain('secret');
   });
 
+  it('leaves out the wait for a change, and so do the durations, which count what is read of any other cursor', async () => {
+    lines.length = 0;
+    await User.insertMany([1, 2, 3].map((number) => ({ clerkUserId: `user_read_${number}` })));
+    const getMore = { command: 'getMore', collection: 'users' };
+    const before = sumOf(await samples(), COUNT, getMore);
+    const changes = User.collection.watch([], { maxAwaitTimeMS: 20 });
+    // The first tells that it is open; the second waits for 20 milliseconds, in vain.
+    expect([await changes.tryNext(), await changes.tryNext()]).toEqual([null, null]);
+    await changes.close();
+    await User.find().batchSize(2).cursor().toArray();
+    const slow = lines.filter(({ msg, command }) => msg === 'slow query' && command === 'getMore');
+    expect(slow.length).toBeGreaterThan(0);
+    expect(sumOf(await samples(), COUNT, getMore)).toBe(before + slow.length);
+    expect(JSON.stringify(slow)).not.toContain('maxTimeMS');
+  });
+
   it('holds only what took as long as it says', async () => {
     const { log: quiet, lines: none } = keptLog();
     const patient = mongoose.createConnection();
