@@ -12,6 +12,8 @@ export const AUDIT_ACTIONS = [
   'generation.restored',
   'subscription.deleted',
   'subscription.restored',
+  'subscription.access_ended',
+  'subscription.needs_person',
   'maintenance.run',
 ] as const;
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];

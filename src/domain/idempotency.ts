@@ -21,7 +21,7 @@ export async function idempotencyOf(
   if (key === undefined) return undefined;
   return {
     key: await sha256(JSON.stringify([owner, key])),
-    fingerprint: await sha256(JSON.stringify([request.route, sorted(request.body)])),
+    fingerprint: await fingerprintOf([request.route, request.body]),
   };
 }
 
@@ -30,6 +30,11 @@ export function keyReused(): ArtifexError {
     'idempotency_key_reused',
     'This Idempotency-Key was sent before with another request. Send a new key with a new request.',
   );
+}
+
+/** A short text that two values share only when they are equal, in whatever order the fields of their objects stand. */
+export function fingerprintOf(value: unknown): Promise<string> {
+  return sha256(JSON.stringify(sorted(value)));
 }
 
 /** The same value with the fields of every object in one order, so that equal bodies have equal texts. */

@@ -91,6 +91,7 @@ const MODELS = {
     metadata: internal,
     revision: internal,
     unapplied: internal,
+    synced: internal,
     openActs: internal,
     updatedAt: internal,
     isDeleted: internal,
@@ -222,6 +223,25 @@ const MODELS = {
     claim: internal,
     expiresAt: internal,
   },
+  WebhookEvent: {
+    id: shownToAdmins,
+    source: shownToAdmins,
+    type: shownToAdmins,
+    occurredAt: shownToAdmins,
+    receivedAt: shownToAdmins,
+    attempts: shownToAdmins,
+    dueAt: shownToAdmins,
+    failure: shownToAdmins,
+    outcome: shownToAdmins,
+    endedAt: shownToAdmins,
+    /** Follows from the rest. */
+    state: shownToAdmins,
+    subject: internal,
+    facts: internal,
+    lease: internal,
+    awaits: internal,
+  },
+  BillingAccount: { id: internal, stripeCustomerId: internal, checkout: internal },
   UsageTotal: { id: internal, userId: internal, months: internal, lastAt: internal, revision: internal },
 } as const satisfies Record<string, Record<string, Permission>>;
 

@@ -1,5 +1,6 @@
 import type { Collection, Types } from 'mongoose';
 import type { AuditEntry } from './AuditEntry.ts';
+import type { BillingAccount } from './BillingAccount.ts';
 import type { ImageGeneration } from './ImageGeneration.ts';
 import type { JobState } from './JobState.ts';
 import type { LedgerEntry } from './LedgerEntry.ts';
@@ -12,6 +13,7 @@ import type { UsageTotal } from './UsageTotal.ts';
 import type { User } from './User.ts';
 import type { WebhookDelivery } from './WebhookDelivery.ts';
 import type { WebhookEndpoint } from './WebhookEndpoint.ts';
+import type { WebhookEvent } from './WebhookEvent.ts';
 
 /**
  * The driver's collections, for statements that must see deleted documents or run on every request: what reaches them is
@@ -61,3 +63,8 @@ export const endpointsOf = ({ models: { WebhookEndpoint } }: Store): Collection<
 
 export const deliveriesOf = ({ models: { WebhookDelivery } }: Store): Collection<WebhookDelivery> =>
   WebhookDelivery.db.collection<WebhookDelivery>(WebhookDelivery.collection.collectionName);
+export const webhookEventsOf = ({ models: { WebhookEvent } }: Store): Collection<WebhookEvent> =>
+  WebhookEvent.db.collection<WebhookEvent>(WebhookEvent.collection.collectionName);
+
+export const billingAccountsOf = ({ models: { BillingAccount } }: Store): Collection<BillingAccount> =>
+  BillingAccount.db.collection<BillingAccount>(BillingAccount.collection.collectionName);

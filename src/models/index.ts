@@ -1,6 +1,7 @@
 import mongoose, { type Connection } from 'mongoose';
 import { type Clock, systemClock } from '../domain/clock.ts';
 import { type AuditEntryModelType, registerAuditEntry } from './AuditEntry.ts';
+import { type BillingAccountModelType, registerBillingAccount } from './BillingAccount.ts';
 import { type ImageGenerationModelType, registerImageGeneration } from './ImageGeneration.ts';
 import { type JobStateModelType, registerJobState } from './JobState.ts';
 import { type LedgerEntryModelType, registerLedgerEntry } from './LedgerEntry.ts';
@@ -12,6 +13,7 @@ import { registerUsageTotal, type UsageTotalModelType } from './UsageTotal.ts';
 import { registerUser, type UserModelType } from './User.ts';
 import { registerWebhookDelivery, type WebhookDeliveryModelType } from './WebhookDelivery.ts';
 import { registerWebhookEndpoint, type WebhookEndpointModelType } from './WebhookEndpoint.ts';
+import { registerWebhookEvent, type WebhookEventModelType } from './WebhookEvent.ts';
 
 export interface Models {
   User: UserModelType;
@@ -25,6 +27,8 @@ export interface Models {
   UsageTotal: UsageTotalModelType;
   WebhookEndpoint: WebhookEndpointModelType;
   WebhookDelivery: WebhookDeliveryModelType;
+  WebhookEvent: WebhookEventModelType;
+  BillingAccount: BillingAccountModelType;
 }
 
 /** Registers every model on `connection`. Their defaults and time stamps follow `clock`. */
@@ -47,6 +51,8 @@ export function createModels(connection: Connection, clock: Clock): Models {
     UsageTotal: registerUsageTotal(connection),
     WebhookEndpoint: registerWebhookEndpoint(connection, store),
     WebhookDelivery: registerWebhookDelivery(connection),
+    WebhookEvent: registerWebhookEvent(connection),
+    BillingAccount: registerBillingAccount(connection),
   };
   return models;
 }
@@ -60,6 +66,7 @@ export const {
   ImageGeneration: ImageGenerationModel,
   LedgerEntry: LedgerEntryModel,
   AuditEntry: AuditEntryModel,
+  WebhookEvent: WebhookEventModel,
 } = defaultModels;
 
 export type { AuditEntry } from './AuditEntry.ts';

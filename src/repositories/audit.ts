@@ -71,3 +71,14 @@ export async function recordOpenActs(
   await actHoldersOf(store, model).updateMany(filter, withoutActs(ids));
   return entries.length;
 }
+
+/** Like {@link recordAct}, for what may be begun again: one line however often. */
+export async function recordActOnce(
+  store: Store,
+  _id: Types.ObjectId,
+  act: Act,
+  subject?: AuditSubject,
+): Promise<void> {
+  const entry = { _id, ...act, at: store.clock.now(), ...(subject && { subject }) };
+  await insertMissing(() => auditOf(store).insertMany([entry], { ordered: false }));
+}

@@ -8,4 +8,3 @@ export function findSubscription(
   userId: Types.ObjectId,
 ): Promise<SubscriptionDocument | null> {
   return Subscription.findByUserId(userId);
-}

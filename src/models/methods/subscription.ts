@@ -86,7 +86,8 @@ export function subscriptionMethods(store: Store): SubscriptionMethods & ThisTyp
       const at = now();
       const changes = { tier: newTier, unapplied: at, updatedAt: at };
       const guard = { ...LIVE, tier: { $in: tiersBelow(newTier) } };
-      if (await write(this, guard, { $set: changes, $inc: { revision: 1 }, $unset: { pendingTier: 1 } })) return;
+      if (await write(this, guard, { $set: changes, $inc: { revision: 1 }, $unset: { pendingTier: 1, synced: 1 } }))
+        return;
       throw new ArtifexError(
         'conflict',
         `Only a subscription to a lower tier that has not ended can rise to ${newTier}.`,
@@ -100,7 +101,7 @@ export function subscriptionMethods(store: Store): SubscriptionMethods & ThisTyp
         ...(newTier === 'free' && { cancelAtPeriodEnd: true }),
       };
       const guard = { ...LIVE, tier: { $nin: [newTier, ...tiersBelow(newTier)] } };
-      if (await write(this, guard, { $set: changes })) return;
+      if (await write(this, guard, { $set: changes, $unset: { synced: 1 } })) return;
       throw new ArtifexError(
         'conflict',
         `Only a subscription to a higher tier that has not ended can sink to ${newTier}.`,

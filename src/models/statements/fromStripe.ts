@@ -114,6 +114,7 @@ export async function createFromStripe(store: Store, input: StripeInput): Promis
   const stored = await upsert(store, subscriptionId, {
     $set: { ...rest, tier: sold, stripeCustomerId: customerId, unapplied: now },
     $setOnInsert: { userId, ...(rest.currentPeriodStart ? {} : { currentPeriodStart: now }) },
+    $unset: { synced: 1 },
     $inc: { revision: 1 },
   });
   await followSubscription(store, userId, LIBRARY);

@@ -1,0 +1,93 @@
+import Stripe from 'stripe';
+import { z } from 'zod';
+import { ArtifexError } from '../domain/errors.ts';
+import type { ToldEvent } from '../repositories/inbox.ts';
+
+/**
+ * What makes a sync. All of them are about a customer, whose subscriptions are then read anew, so that it does not matter which
+ * of them was told, and in which order. Of other events nothing follows for a subscription.
+ */
+const OF_INTEREST =
+  /^(?:customer\.(?:deleted|updated|subscription\..+)|subscription_schedule\..+|invoice\.(?:paid|payment_succeeded|payment_failed|payment_action_required|marked_uncollectible|voided)|checkout\.session\.(?:completed|async_payment_succeeded|async_payment_failed)|charge\.(?:refunded|dispute\.created))$/;
+
+const reference = z.union([z.string(), z.object({ id: z.string() }).transform(({ id }) => id)]);
+const metadata = z
+  .looseObject({ userId: z.string().optional().catch(undefined) })
+  .nullish()
+  .catch(undefined);
+
+/** Of Stripe's objects only what says whom the event is about; all else is read when it is applied. */
+const subjectSchema = z.looseObject({
+  object: z.string(),
+  id: z.string(),
+  customer: reference.nullish(),
+  metadata,
+  client_reference_id: z.string().nullish(),
+  payment_intent: reference.nullish(),
+  charge: reference.nullish(),
+  refunded: z.boolean().optional(),
+});
+
+/** What applying an event needs, as it is kept. */
+export const factsSchema = z.object({
+  /** Who the user might be. */
+  names: z.array(z.string()),
+  /** Money that went back: why, and which payment it was. */
+  returned: z.object({ reason: z.enum(['refund', 'dispute']), paymentIntent: z.string() }).optional(),
+});
+
+export interface StripeWebhook {
+  stripe: Stripe;
+  secret: string;
+  isLiveMode: boolean;
+}
+
+/**
+ * Checks a delivery, and picks out what is kept of it (https://docs.stripe.com/webhooks#verify-events).
+ *
+ * @param payload the raw body: a parsed one cannot be verified
+ * @returns null for an event of no interest: another mode's, a connected account's, or of a type that changes no subscription
+ * @throws {ArtifexError} `invalid_signature` for one that is wrong, or older than five minutes
+ */
+export async function readStripeEvent(
+  { stripe, secret, isLiveMode }: StripeWebhook,
+  payload: string,
+  signature: string | undefined,
+): Promise<ToldEvent | null> {
+  const event = await verified(stripe, secret, payload, signature ?? '');
+  if (event.account !== undefined || event.livemode !== isLiveMode || !OF_INTEREST.test(event.type)) return null;
+  return toldOf(event);
+}
+
+/** The asynchronous way is the only one that every runtime has: it verifies by WebCrypto. */
+async function verified(stripe: Stripe, secret: string, payload: string, signature: string): Promise<Stripe.Event> {
+  try {
+    return await stripe.webhooks.constructEventAsync(payload, signature, secret);
+  } catch (cause) {
+    if (!(cause instanceof Stripe.errors.StripeSignatureVerificationError) && !(cause instanceof SyntaxError))
+      throw cause;
+    throw new ArtifexError('invalid_signature', 'The signature does not belong to this body, or is too old.', {
+      cause,
+    });
+  }
+}
+
+/** @returns null for an object that says of no customer */
+export function toldOf(event: Pick<Stripe.Event, 'id' | 'type' | 'created' | 'data'>): ToldEvent | null {
+  const parsed = subjectSchema.safeParse(event.data.object);
+  if (!parsed.success) return null;
+  const { object, id, customer, client_reference_id, payment_intent, refunded } = parsed.data;
+  const subject = object === 'customer' ? id : (customer ?? undefined);
+  const names = [parsed.data.metadata?.userId, client_reference_id].filter((name) => typeof name === 'string');
+  const reason = event.type === 'charge.dispute.created' ? 'dispute' : refunded ? 'refund' : undefined;
+  // A dispute names no customer, but the payment that it is about.
+  if (subject === undefined && reason === undefined) return null;
+  return {
+    source: 'stripe',
+    id: event.id,
+    type: event.type,
+    occurredAt: new Date(event.created * 1000),
+    ...(subject !== undefined && { subject }),
+    facts: { names, ...(reason && payment_intent && { returned: { reason, paymentIntent: payment_intent } }) },
+  };
+}

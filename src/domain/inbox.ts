@@ -1,0 +1,29 @@
+/** Who sends webhooks. */
+export const WEBHOOK_SOURCES = ['stripe', 'clerk'] as const;
+export type WebhookSource = (typeof WEBHOOK_SOURCES)[number];
+
+/** How long an event waits for a user who is not known yet, from when it was received. */
+export const USER_WAIT_MS = 3 * 24 * 60 * 60 * 1000;
+
+/** How long an event is remembered when it has come to its end: longer than any sender repeats it. */
+export const EVENT_RETENTION_MS = 30 * 24 * 60 * 60 * 1000;
+
+/** From so many attempts on, an event counts as stuck: somebody should look at it. It is tried on. */
+export const STUCK_ATTEMPTS = 12;
+
+const FIRST_DELAY_MS = 1_000;
+const LONGEST_DELAY_MS = 30_000;
+const STUCK_DELAY_MS = 10 * 60 * 1000;
+
+/**
+ * How long to wait before the next attempt. What hangs on a service that is out of reach is never left for longer than
+ * {@link LONGEST_DELAY_MS}, so that it is applied within a minute of the return; what fails by itself is tried ever more rarely.
+ *
+ * @param attempts made so far, 1 or more
+ * @param chance 0 to 1, so that what failed together does not come back together
+ */
+export function retryDelayMs(attempts: number, isUnavailable: boolean, chance: number): number {
+  const grown = FIRST_DELAY_MS * 2 ** Math.min(attempts - 1, 20);
+  const limit = !isUnavailable && attempts >= STUCK_ATTEMPTS ? STUCK_DELAY_MS : LONGEST_DELAY_MS;
+  return Math.min(grown, limit) * (0.5 + chance / 2);
+}

@@ -1,0 +1,101 @@
+import { errorFields } from '../config/log.ts';
+import { type ClaimedEvent, claimEvent } from '../repositories/inbox.ts';
+import type { Context } from '../workflows/context.ts';
+import { type Attempted, attemptEvent, type EventHandlers } from '../workflows/inbox.ts';
+import { type RunningJob, repeat } from './repeat.ts';
+
+/** Applies events behind the answers to their senders, and whatever others have left. */
+export interface Inbox {
+  /** Whether this process has hands for another event; what it does not take is left to whoever looks first. */
+  hasRoom(): boolean;
+  /** Applies a claimed event soon. */
+  take(event: ClaimedEvent): void;
+  /** Applies events that are due, until none is or it is stopped. @returns how many were tried */
+  work(signal?: AbortSignal): Promise<number>;
+  /** Looks for due events from time to time, until it is stopped. */
+  start(): RunningJob;
+  /** Resolves when everything taken so far has been tried. */
+  drained(): Promise<void>;
+}
+
+/** Told of every attempt, and of how old the event was then. */
+export type EventObserver = (source: string, attempted: Attempted, lagSeconds: number) => void;
+
+/** Events applied at once: each one may wait for somebody else's answer. */
+const HANDS = 16;
+/** Events held in memory: as many as are applied well within their lease. */
+const ROOM = 500;
+const LOOK_INTERVAL_MS = 2_000;
+
+export function createInbox(ctx: Context, handlers: EventHandlers, observe: EventObserver = () => {}): Inbox {
+  const waiting: ClaimedEvent[] = [];
+  const underWay = new Set<Promise<void>>();
+
+  function take(event: ClaimedEvent): void {
+    waiting.push(event);
+    fill();
+  }
+
+  function fill(): void {
+    while (underWay.size < HANDS) {
+      const event = waiting.shift();
+      if (!event) return;
+      const attempt = handle(event).finally(() => {
+        underWay.delete(attempt);
+        fill();
+      });
+      underWay.add(attempt);
+    }
+  }
+
+  async function handle(event: ClaimedEvent): Promise<void> {
+    // Its lease has ended while it lay here: somebody else has it.
+    if (ctx.clock.now() >= event.dueAt) return;
+    try {
+      const attempted = await attemptEvent(ctx, handlers, event);
+      observe(event.source, attempted, (ctx.clock.now().getTime() - event.receivedAt.getTime()) / 1000);
+    } catch (error) {
+      ctx.log.warn('an event is left to the next look', { event: event._id, ...errorFields(error) });
+    }
+  }
+
+  async function work(signal?: AbortSignal): Promise<number> {
+    let tried = 0;
+    while (!signal?.aborted) {
+      const event = await claimEvent(ctx);
+      if (!event) break;
+      tried += 1;
+      take(event);
+      if (underWay.size >= HANDS) await Promise.race(underWay);
+    }
+    await drained();
+    return tried;
+  }
+
+  async function drained(): Promise<void> {
+    while (underWay.size > 0) await Promise.race(underWay);
+  }
+
+  return {
+    hasRoom: () => waiting.length < ROOM,
+    take,
+    work,
+    drained,
+    start() {
+      const stopping = new AbortController();
+      const looking = repeat(
+        'webhook-inbox',
+        LOOK_INTERVAL_MS,
+        ctx.log,
+        async () => void (await work(stopping.signal)),
+      );
+      return {
+        async stop() {
+          stopping.abort();
+          await looking.stop();
+          await drained();
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,45 @@
+import { Types } from 'mongoose';
+import type { BillingAccount } from '../models/BillingAccount.ts';
+import { billingAccountsOf, usersOf } from '../models/collections.ts';
+import { isDuplicateKey } from '../models/duplicateKey.ts';
+import type { Store } from '../models/store.ts';
+
+export function billingAccountOf(store: Store, userId: Types.ObjectId): Promise<BillingAccount | null> {
+  return billingAccountsOf(store).findOne({ _id: userId });
+}
+
+export async function userOfCustomer(store: Store, stripeCustomerId: string): Promise<Types.ObjectId | null> {
+  const account = await billingAccountsOf(store).findOne({ stripeCustomerId }, { projection: { _id: 1 } });
+  return account?._id ?? null;
+}
+
+/** The user whom one of these words names: our id, or Clerk's. Deleted ones are users too: what they have goes on to be billed. */
+export async function userNamedBy(store: Store, names: readonly string[]): Promise<Types.ObjectId | null> {
+  if (names.length === 0) return null;
+  const ids = names.filter((name) => /^[0-9a-f]{24}$/i.test(name)).map((id) => new Types.ObjectId(id));
+  const filter = { $or: [{ _id: { $in: ids } }, { clerkUserId: { $in: [...names] } }] };
+  const user = await usersOf(store).findOne(filter, { projection: { _id: 1 } });
+  return user?._id ?? null;
+}
+
+/**
+ * Stores the customer whom Stripe knows the user as, once: who has one keeps it, and a customer belongs to one user.
+ *
+ * @returns the customer that is stored for the user then, or null when the customer is somebody else's
+ */
+export async function keepCustomer(
+  store: Store,
+  userId: Types.ObjectId,
+  stripeCustomerId: string,
+): Promise<string | null> {
+  try {
+    await billingAccountsOf(store).updateOne(
+      { _id: userId, stripeCustomerId: { $exists: false } },
+      { $set: { stripeCustomerId } },
+      { upsert: true },
+    );
+  } catch (error) {
+    if (!isDuplicateKey(error)) throw error;
+  }
+  return (await billingAccountOf(store, userId))?.stripeCustomerId ?? null;
+}

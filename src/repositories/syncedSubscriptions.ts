@@ -1,0 +1,102 @@
+import { Types } from 'mongoose';
+import type { Act } from '../domain/audit.ts';
+import { ENDED_STATUSES, LIVE_STATUSES } from '../domain/subscription.ts';
+import { subscriptionsOf } from '../models/collections.ts';
+import { isDuplicateKey } from '../models/duplicateKey.ts';
+import type { Subscription } from '../models/Subscription.ts';
+import type { Store } from '../models/store.ts';
+
+/** What a sync has to know of a stored subscription before it asks Stripe. */
+export type StoredSubscription = Pick<
+  Subscription,
+  '_id' | 'userId' | 'status' | 'revision' | 'unapplied' | 'synced' | 'stripeSubscriptionId'
+>;
+
+const STORED = {
+  userId: 1,
+  status: 1,
+  revision: 1,
+  unapplied: 1,
+  synced: 1,
+  stripeSubscriptionId: 1,
+} as const satisfies Partial<Record<keyof Subscription, 1>>;
+
+export function subscriptionsOfCustomer(store: Store, stripeCustomerId: string): Promise<StoredSubscription[]> {
+  return subscriptionsOf(store).find<StoredSubscription>({ stripeCustomerId }, { projection: STORED }).toArray();
+}
+
+/** What Stripe says of a subscription: every field of it that is kept, and no other. */
+export type SubscriptionFacts = Pick<
+  Subscription,
+  'tier' | 'status' | 'currentPeriodStart' | 'currentPeriodEnd' | 'cancelAtPeriodEnd' | 'metadata'
+> &
+  Required<Pick<Subscription, 'stripeCustomerId' | 'stripeSubscriptionId'>> &
+  Partial<Pick<Subscription, 'trialStart' | 'trialEnd' | 'pendingTier'>>;
+
+/** Of what may be missing, what is not said is not so. */
+const OPTIONAL = ['trialStart', 'trialEnd', 'pendingTier'] as const;
+
+/**
+ * Writes what Stripe says over what is stored, unless somebody has written since it was read: then they may know more.
+ *
+ * @returns false when nothing was written, since the revision is another one or another live subscription is in the way
+ */
+export async function overwriteSubscription(
+  store: Store,
+  read: StoredSubscription,
+  facts: SubscriptionFacts,
+  { synced, act }: { synced: string; act: Act | null },
+): Promise<boolean> {
+  const now = store.clock.now();
+  const absent = OPTIONAL.filter((field) => facts[field] === undefined);
+  const written = await unlessTaken(() =>
+    subscriptionsOf(store).updateOne(
+      { _id: read._id, revision: read.revision },
+      {
+        $set: { ...facts, synced, unapplied: now, updatedAt: now },
+        $inc: { revision: 1 },
+        ...(absent.length > 0 && { $unset: Object.fromEntries(absent.map((field) => [field, 1 as const])) }),
+        ...(act && { $push: { openActs: { ...act, id: new Types.ObjectId(), at: now } } }),
+      },
+    ),
+  );
+  return written?.modifiedCount === 1;
+}
+
+/** @returns false when it is stored already, or another live subscription of the user's is in the way */
+export async function insertSubscription(
+  store: Store,
+  userId: Types.ObjectId,
+  facts: SubscriptionFacts,
+  { synced, act }: { synced: string; act: Act | null },
+): Promise<boolean> {
+  const now = store.clock.now();
+  const openActs = act ? { openActs: [{ ...act, id: new Types.ObjectId(), at: now }] } : {};
+  const inserted = await unlessTaken(() =>
+    store.models.Subscription.create({ ...facts, userId, synced, unapplied: now, ...openActs }),
+  );
+  return inserted !== null;
+}
+
+/** Ends a subscription that Stripe does not know any more. */
+export async function endSubscription(store: Store, read: StoredSubscription): Promise<boolean> {
+  const now = store.clock.now();
+  const { modifiedCount } = await subscriptionsOf(store).updateOne(
+    { _id: read._id, revision: read.revision, status: { $nin: [...ENDED_STATUSES] } },
+    { $set: { status: 'canceled', unapplied: now, updatedAt: now }, $unset: { synced: 1 }, $inc: { revision: 1 } },
+  );
+  return modifiedCount === 1;
+}
+
+/** The user's subscription that has not ended, whoever made it. */
+export function liveSubscriptionOf(store: Store, userId: Types.ObjectId): Promise<Subscription | null> {
+  return subscriptionsOf(store).findOne({ userId, isDeleted: false, status: { $in: [...LIVE_STATUSES] } });
+}
+
+async function unlessTaken<Result>(write: () => Promise<Result>): Promise<Result | null> {
+  try {
+    return await write();
+  } catch (error) {
+    if (isDuplicateKey(error)) return null;
+    throw error;
+  }
