@@ -7,6 +7,7 @@ import { docsRoutes } from './routes/docs.ts';
 import { generationRoutes } from './routes/generations.ts';
 import { type HealthDeps, healthRoutes } from './routes/health.ts';
 import { imageRoutes } from './routes/images.ts';
+import { type InboundDeps, inboundRoutes } from './routes/inbound.ts';
 import { type MetricsDeps, metricsRoutes } from './routes/metrics.ts';
 import { openApiOf } from './routes/openapi.ts';
 import { quotaRoutes } from './routes/quota.ts';
@@ -16,7 +17,7 @@ import { webhookEndpointRoutes } from './routes/webhookEndpoints.ts';
 import { workerRoutes } from './routes/worker.ts';
 
 /** Everything that the application needs from outside: it opens nothing itself. */
-export interface AppDeps extends EdgeDeps, HealthDeps, MetricsDeps, RouteDeps {
+export interface AppDeps extends EdgeDeps, HealthDeps, MetricsDeps, RouteDeps, InboundDeps {
   /** Whether collections and indexes stand. */
   isPrepared: () => boolean;
 }
@@ -39,6 +40,8 @@ export function createApp(deps: AppDeps) {
     )
     .route('/images', imageRoutes(deps))
     .use('/v1/*', requireDatabase(deps.isPrepared))
+    .use('/webhooks/*', requireDatabase(deps.isPrepared))
+    .route('/webhooks', inboundRoutes(deps))
     .route('/v1/me', userRoutes(deps))
     .route('/v1/quota', quotaRoutes(deps))
     .route('/v1/generations', generationRoutes(deps))

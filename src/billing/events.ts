@@ -1,7 +1,7 @@
 import Stripe from 'stripe';
 import { z } from 'zod';
 import { ArtifexError } from '../domain/errors.ts';
-import type { ToldEvent } from '../repositories/inbox.ts';
+import type { ToldEvent } from '../domain/inbox.ts';
 
 /**
  * What makes a sync. All of them are about a customer, whose subscriptions are then read anew, so that it does not matter which
@@ -38,8 +38,10 @@ export const factsSchema = z.object({
 
 export interface StripeWebhook {
   stripe: Stripe;
+  /** The endpoint's signing secret. */
   secret: string;
-  isLiveMode: boolean;
+  /** Null: events of both modes are taken. */
+  isLiveMode: boolean | null;
 }
 
 /**
@@ -55,9 +57,12 @@ export async function readStripeEvent(
   signature: string | undefined,
 ): Promise<ToldEvent | null> {
   const event = await verified(stripe, secret, payload, signature ?? '');
-  if (event.account !== undefined || event.livemode !== isLiveMode || !OF_INTEREST.test(event.type)) return null;
+  if (event.account !== undefined || isOtherMode(event, isLiveMode) || !OF_INTEREST.test(event.type)) return null;
   return toldOf(event);
 }
+
+const isOtherMode = ({ livemode }: Stripe.Event, isLiveMode: boolean | null): boolean =>
+  isLiveMode !== null && livemode !== isLiveMode;
 
 /** The asynchronous way is the only one that every runtime has: it verifies by WebCrypto. */
 async function verified(stripe: Stripe, secret: string, payload: string, signature: string): Promise<Stripe.Event> {

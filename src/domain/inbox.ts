@@ -2,6 +2,20 @@
 export const WEBHOOK_SOURCES = ['stripe', 'clerk'] as const;
 export type WebhookSource = (typeof WEBHOOK_SOURCES)[number];
 
+/** An event as a sender tells of it. */
+export interface ToldEvent {
+  source: WebhookSource;
+  /** The sender's own. */
+  id: string;
+  type: string;
+  /** By the sender's clock. */
+  occurredAt: Date;
+  /** Whom it is about, in the sender's words: a Stripe customer, a Clerk user. */
+  subject?: string;
+  /** What applying it needs beside that; nothing else of what was sent is kept. */
+  facts: Record<string, unknown>;
+}
+
 /** How long an event waits for a user who is not known yet, from when it was received. */
 export const USER_WAIT_MS = 3 * 24 * 60 * 60 * 1000;
 

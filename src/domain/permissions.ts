@@ -70,6 +70,7 @@ const MODELS = {
     openEntries: internal,
     sweepAt: internal,
     forgottenThrough: internal,
+    identityVersion: internal,
   },
   Subscription: {
     id: shownToAdmins,
@@ -312,6 +313,7 @@ const VIEWS = {
     subscriptionsUpdated: shownToAdmins,
   },
   QuotaResetRun: { usersReset: shownToAdmins },
+  WebhookReceipt: { received: permission(['outside']) },
   Grant: { credits: fromAdmins, reason: fromAdmins },
   Checkout: { tier: fromSelf, url: toSelf },
   SubscriptionChange: { tier: fromSelf, cancelAtPeriodEnd: fromSelf },

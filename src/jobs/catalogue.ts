@@ -4,6 +4,7 @@ import { WEBHOOK_LIMITS } from '../domain/webhooks.ts';
 import { rollUp } from '../models/statements/usage/rollUp.ts';
 import { resetDueQuotas } from '../repositories/accounts.ts';
 import { recordAct } from '../repositories/audit.ts';
+import { wakeEvents } from '../repositories/inbox.ts';
 import { removeOldDeliveries } from '../repositories/webhookDeliveries.ts';
 import { removeDeletedEndpoints } from '../repositories/webhookEndpoints.ts';
 import type { PictureStorage } from '../storage/port.ts';
@@ -24,7 +25,13 @@ const CLEANUP: Actor = { kind: 'job', id: 'cleanup' };
 
 /** Every job that this process can do, in the order in which people read them. */
 export function createJobs({ ctx, storage, cleanup }: CatalogueDeps): Job[] {
-  const everywhere = [quotaResets(ctx), stalledGenerations(ctx), rollups(ctx), webhookHistory(ctx)];
+  const everywhere = [
+    quotaResets(ctx),
+    stalledGenerations(ctx),
+    rollups(ctx),
+    webhookHistory(ctx),
+    waitingWebhooks(ctx),
+  ];
   return storage ? [...everywhere, nightlyCleanup(ctx, storage, cleanup)] : everywhere;
 }
 
@@ -80,6 +87,15 @@ function webhookHistory(ctx: Context): Job {
 }
 
 /** @param actor who has it done, for the audit trail */
+export function waitingWebhooks(ctx: Context): Job {
+  return {
+    name: 'waiting-webhooks',
+    summary: 'Looks for the users whom webhooks wait for.',
+    schedule: scheduleOf('*/20 * * * * *'),
+    run: () => wakeEvents(ctx).then((woken) => ({ ...woken })),
+  };
+}
+
 export function nightlyCleanup(
   ctx: Context,
   storage: PictureStorage,

@@ -88,6 +88,8 @@ export interface User extends SoftDeletable {
   openEntries: Record<string, OpenEntry>;
   /** When a sweep has to look at `openEntries` next; absent when there is nothing to do. */
   sweepAt?: Date;
+  /** Orders what Clerk has said of the user: grows with each event that was applied. */
+  identityVersion: number;
   /** The newest `settledAt` of the keys that have left `openEntries`. */
   forgottenThrough: Date;
   createdAt: Date;
@@ -141,6 +143,7 @@ export function userSchema(store: Store): Schema<User, UserModelType, UserMethod
       entrySequence: { type: Number, default: 0, required: true },
       openEntries: { type: Schema.Types.Mixed, default: () => ({}), required: true },
       sweepAt: { type: Date },
+      identityVersion: { type: Number, default: 0, required: true },
       forgottenThrough: { type: Date, default: () => new Date(0), required: true },
     },
     { collection: 'users', minimize: false, timestamps: { currentTime: () => clock.now() } },

@@ -1,23 +1,15 @@
 import { type Connection, type Model, Schema } from 'mongoose';
-import { EVENT_RETENTION_MS, WEBHOOK_SOURCES, type WebhookSource } from '../domain/inbox.ts';
+import { EVENT_RETENTION_MS, type ToldEvent, WEBHOOK_SOURCES } from '../domain/inbox.ts';
 import { encryptedFields } from './plugins/encryptedFields.ts';
 
 /**
  * An event that a sender has told of, kept until it is applied and for as long afterwards as it might be told of again. It is a note of
  * work and no record of anybody's, and therefore has no soft delete: it ends by its age.
  */
-export interface WebhookEvent {
+export interface WebhookEvent extends Omit<ToldEvent, 'id'> {
   /** The source and the sender's own id: the same event is kept once. */
   _id: string;
-  source: WebhookSource;
-  type: string;
-  /** By the sender's clock. */
-  occurredAt: Date;
   receivedAt: Date;
-  /** Whom it is about, in the sender's words: a Stripe customer, a Clerk user. */
-  subject?: string;
-  /** What applying it needs beside that; nothing else of what was sent is kept. */
-  facts: Record<string, unknown>;
   /** When to try it next; while it is being tried, when that attempt counts as lost. Absent: it has come to its end, or waits for a user. */
   dueAt?: Date;
   /** Of the attempt under way. */

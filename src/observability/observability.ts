@@ -4,6 +4,7 @@ import type { Log } from '../config/log.ts';
 import { cacheMetrics } from './cacheMetrics.ts';
 import { databaseMetrics } from './databaseMetrics.ts';
 import { httpMetrics } from './httpMetrics.ts';
+import { inboxMetrics } from './inboxMetrics.ts';
 import { jobMetrics } from './jobMetrics.ts';
 import { queueMetrics } from './queueMetrics.ts';
 import { quotaAlerts } from './quotaAlerts.ts';
@@ -32,6 +33,7 @@ export function createObservability({ log, slowQueryMs }: { log: Log; slowQueryM
     requestAnswered: httpMetrics(registry),
     cacheLookedUp: cacheMetrics(registry),
     queue: queueMetrics(registry, log),
+    inbox: inboxMetrics(registry),
     /** Measures a connection's commands and pools. Before it is opened, with `monitorCommands`. */
     watchConnection(connection: Connection): void {
       database.watch(connection, slowQueryLog(connection, log, slowQueryMs));

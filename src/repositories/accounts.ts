@@ -5,6 +5,7 @@ import { type Idempotency, keyReused } from '../domain/idempotency.ts';
 import { usersOf } from '../models/collections.ts';
 import { type Account, type Outcome, post, postOnce, type UserReference } from '../models/statements/accounts.ts';
 import { rolloverStatement } from '../models/statements/posting/periods.ts';
+import type { Identity } from '../models/statements/posting/posting.ts';
 import type { Store } from '../models/store.ts';
 import { findChargeByKey } from './ledger.ts';
 
@@ -50,15 +51,25 @@ export async function grantCredits(
  * Deletes the account softly; `refused` when it is deleted already. What it owes and is owed is still settled, and what waits to be
  * generated for it is cancelled by its settlement.
  */
-export async function deleteUser(store: Store, user: UserReference, actor: Actor): Promise<Outcome> {
+export async function deleteUser(
+  store: Store,
+  user: UserReference,
+  actor: Actor,
+  identity?: { version: number },
+): Promise<Outcome> {
   const act = { action: 'user.deleted', actor } as const;
-  return post(store, user, { id: new Types.ObjectId(), kind: 'deletion', act });
+  return post(store, user, { id: new Types.ObjectId(), kind: 'deletion', act, ...(identity && { identity }) });
 }
 
-/** Restores a deleted account with the quota that it had. */
-export async function restoreUser(store: Store, user: UserReference, actor: Actor): Promise<Account> {
+/** Restores a deleted account with the quota that it had; `refused` when it is not deleted. */
+export async function restoreUser(
+  store: Store,
+  user: UserReference,
+  actor: Actor,
+  identity?: Identity,
+): Promise<Outcome> {
   const act = { action: 'user.restored', actor } as const;
-  return (await post(store, user, { id: new Types.ObjectId(), kind: 'restoration', act })).account;
+  return post(store, user, { id: new Types.ObjectId(), kind: 'restoration', act, ...(identity && { identity }) });
 }
 
 const RESET_BATCH = 500;

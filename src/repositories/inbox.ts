@@ -1,16 +1,9 @@
 import { Types } from 'mongoose';
-import { STUCK_ATTEMPTS, USER_WAIT_MS, type WebhookSource } from '../domain/inbox.ts';
+import { STUCK_ATTEMPTS, type ToldEvent, USER_WAIT_MS, type WebhookSource } from '../domain/inbox.ts';
 import { usersOf, webhookEventsOf } from '../models/collections.ts';
 import { isDuplicateKey } from '../models/duplicateKey.ts';
 import type { Store } from '../models/store.ts';
 import type { WebhookEvent, WebhookOutcome } from '../models/WebhookEvent.ts';
-
-/** An event as a sender tells of it. */
-export type ToldEvent = Pick<WebhookEvent, 'source' | 'type' | 'occurredAt' | 'facts'> & {
-  /** The sender's own. */
-  id: string;
-  subject?: string | undefined;
-};
 
 /** An event that this process may apply, as long as its lease runs. */
 export type ClaimedEvent = WebhookEvent & Required<Pick<WebhookEvent, 'lease' | 'dueAt'>>;

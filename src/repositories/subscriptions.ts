@@ -8,3 +8,4 @@ export function findSubscription(
   userId: Types.ObjectId,
 ): Promise<SubscriptionDocument | null> {
   return Subscription.findByUserId(userId);
+}

@@ -100,3 +100,4 @@ async function unlessTaken<Result>(write: () => Promise<Result>): Promise<Result
     if (isDuplicateKey(error)) return null;
     throw error;
   }
+}

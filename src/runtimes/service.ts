@@ -17,6 +17,7 @@ import { memoryLimiter } from '../middleware/memoryLimiter.ts';
 import { createLimitMemory, sharedLimiter } from '../repositories/rateLimits.ts';
 import { tellOfClearData } from './clearData.ts';
 import { type Core, type CoreOptions, createCore } from './core.ts';
+import { createInbound } from './inbound.ts';
 
 /** The API and its jobs in one process; only the socket is missing. */
 export interface Service extends Pick<Core, 'ctx' | 'connection'> {
@@ -37,6 +38,7 @@ export async function createService(options: CoreOptions): Promise<Service> {
   const core = createCore(options);
   const { ctx, connection, storage, observability } = core;
   const watch = createGenerationWatch(ctx);
+  const { inbox, readers } = createInbound(env, ctx, observability);
   const jobs: RunningJob[] = [];
   let isPrepared = false;
 
@@ -48,6 +50,8 @@ export async function createService(options: CoreOptions): Promise<Service> {
     trustedProxy: env.http.trustedProxy,
     addressLimiter: memoryLimiter(perMinute(env.rateLimit.addressPerMinute)),
     watch,
+    inbox,
+    inbound: readers,
     quotaLimiter: sharedLimiter(ctx, createLimitMemory(perMinute(env.rateLimit.quotaPerMinute))),
     maintenance: createMaintenance({ ctx, storage, cleanup: env.cleanup, observer: core.observer }),
     webhooks: env.webhooks,
@@ -72,7 +76,7 @@ export async function createService(options: CoreOptions): Promise<Service> {
       throw error;
     }
     isPrepared = true;
-    jobs.push(startSweeper(ctx, core.observer), startScheduler(core), core.startCourier());
+    jobs.push(startSweeper(ctx, core.observer), startScheduler(core), core.startCourier(), inbox.start());
     if (env.worker.isEnabled) jobs.push(core.startWorker());
     return true;
   }

@@ -63,8 +63,9 @@ async function answerAlone(
   }
 }
 
-async function runWhatIsDue({ env, observability }: WorkerSetup, { ctx }: WorkerSession): Promise<void> {
+async function runWhatIsDue({ env, observability }: WorkerSetup, { ctx, inbound }: WorkerSession): Promise<void> {
   await sweep(ctx);
+  await inbound.inbox.work();
   // Pictures lie with the processes that draw them; what removes them runs there.
   const jobs = createJobs({ ctx, storage: null, cleanup: env.cleanup });
   const scheduler = startScheduler({ ctx, jobs, observer: observability.jobs });

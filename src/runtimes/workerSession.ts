@@ -18,6 +18,7 @@ import { settle } from '../repositories/settlement.ts';
 import type { Context } from '../workflows/context.ts';
 import type { GenerationWatch } from '../workflows/followGeneration.ts';
 import { publishEventsOf } from '../workflows/publishEvents.ts';
+import { createInbound, type Inbound } from './inbound.ts';
 
 /** What an isolate has once. */
 export interface WorkerSessionDeps {
@@ -32,6 +33,7 @@ export interface WorkerSession {
   ctx: Context;
   connection: Connection;
   watch: GenerationWatch;
+  inbound: Inbound;
   /** Whether the database has been reached and its unique indexes stand. */
   isPrepared: () => boolean;
   /** Tries once to reach the database, unless it has been reached; a failure is logged and shows in `isPrepared`. */
@@ -72,6 +74,17 @@ export function openWorkerSession(
   const announcer = createAnnouncer((ids) => publishEventsOf(store, ids), log);
   observability.watchConnection(connection);
   onQuotaAlert(store, observability.alertQuota);
+  // Nobody in a Worker waits for generations or deliveries: they are drawn, and sent, by processes elsewhere.
+  const ctx: Context = {
+    ...store,
+    log,
+    charging: chargingAlone(store),
+    settler,
+    queue: { ...admitter, wake() {}, leasesLost: observability.queue.leasesLost },
+    announcer,
+    courier: { wake() {} },
+  };
+  const inbound = createInbound(env, ctx, observability);
   let isPrepared = false;
   let connecting: Promise<void> | undefined;
   let usedAt = performance.now();
@@ -108,6 +121,7 @@ export function openWorkerSession(
     ctx,
     connection,
     watch,
+    inbound,
     isPrepared: () => isPrepared,
     async connect() {
       if (isPrepared) return;
@@ -118,6 +132,7 @@ export function openWorkerSession(
     idleMs: () => performance.now() - usedAt,
     async end() {
       await watch.stop();
+      await inbound.inbox.drained();
       await admitter.entered();
       await settler.drained();
       await announcer.drained();

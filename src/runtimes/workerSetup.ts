@@ -86,12 +86,14 @@ function textOf(value: unknown): string | undefined {
 /** The application over a session's database. */
 export function appOf(
   { env, log, sessions, profiles, identities, storage, quotaMemory, addressLimiter, observability }: WorkerSetup,
-  { ctx, connection, watch, isPrepared }: WorkerSession,
+  { ctx, connection, watch, isPrepared, inbound: { inbox, readers } }: WorkerSession,
 ) {
   return createApp({
     log,
     ctx,
     watch,
+    inbox,
+    inbound: readers,
     storage,
     // What removes pictures runs with the processes that draw them.
     maintenance: createMaintenance({ ctx, storage: null, cleanup: env.cleanup, observer: observability.jobs }),

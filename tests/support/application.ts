@@ -1,9 +1,13 @@
 import { Types } from 'mongoose';
 import { createApp } from '@/app.ts';
+import { type Billing, createBilling } from '@/billing/billing.ts';
+import type { Env } from '@/config/env.ts';
 import { perMinute } from '@/domain/rateLimit.ts';
 import { createIdentities } from '@/identity/identities.ts';
 import { noProfiles } from '@/identity/profiles.ts';
+import { readClerkEvent } from '@/identity/webhook.ts';
 import { createGenerationWatch } from '@/jobs/generationWatch.ts';
+import { createInbox, type Inbox } from '@/jobs/inbox.ts';
 import { createMaintenance } from '@/jobs/maintenance.ts';
 import type { RunningJob } from '@/jobs/repeat.ts';
 import type { Peer } from '@/middleware/context.ts';
@@ -12,6 +16,7 @@ import { onQuotaAlert } from '@/models/statements/quotaAlerts.ts';
 import { createObservability } from '@/observability/observability.ts';
 import { createLimitMemory, sharedLimiter } from '@/repositories/rateLimits.ts';
 import type { PictureStorage } from '@/storage/port.ts';
+import { clerkEvents } from '@/workflows/clerkEvents.ts';
 import type { Context } from '@/workflows/context.ts';
 import type { GenerationWatch } from '@/workflows/followGeneration.ts';
 import { keptLog, type LogLine } from './api.ts';
@@ -25,6 +30,8 @@ export const WORKER_TOKEN = 'the-token.of~all+workers/0123456789==';
 /** The real application over a test's database, and somebody to sign in as. */
 export interface TestApplication {
   ctx: TestStore & Context;
+  billing: Billing;
+  inbox: Inbox;
   issuer: TokenIssuer;
   watch: GenerationWatch & RunningJob;
   pictures: Map<string, { bytes: Uint8Array; contentType: string }>;
@@ -49,6 +56,9 @@ export interface Caller {
 /** The origin whose pages may use the application. */
 export const PAGE = 'https://app.example.com';
 
+/** Signs what Clerk sends in tests. */
+export const CLERK_WEBHOOK_SECRET = `whsec_${btoa('clerk-webhooks-of-the-tests')}`;
+
 const UNLIMITED = 1_000_000;
 
 interface Options {
@@ -56,6 +66,8 @@ interface Options {
   addressPerMinute?: number;
   patienceMs?: number;
   workerToken?: string | null;
+  /** Where Stripe is; without it, there is none. */
+  stripe?: Partial<Env['stripe']>;
 }
 
 /**
@@ -66,7 +78,13 @@ interface Options {
  */
 export async function testApplication(
   store: TestStore,
-  { quotaPerMinute = UNLIMITED, addressPerMinute = UNLIMITED, patienceMs, workerToken = WORKER_TOKEN }: Options = {},
+  {
+    quotaPerMinute = UNLIMITED,
+    addressPerMinute = UNLIMITED,
+    patienceMs,
+    workerToken = WORKER_TOKEN,
+    stripe = {},
+  }: Options = {},
 ): Promise<TestApplication> {
   const issuer = await createTokenIssuer();
   const { log, lines } = keptLog();
@@ -75,6 +93,17 @@ export async function testApplication(
   onQuotaAlert(store, observability.alertQuota);
   const pictures = new Map<string, { bytes: Uint8Array; contentType: string }>();
   const storage = storageOf(pictures);
+  const billing = createBilling(
+    {
+      secretKey: undefined,
+      webhookSecret: undefined,
+      apiBase: undefined,
+      prices: { plus: undefined, pro: undefined },
+      ...stripe,
+    },
+    ctx,
+  );
+  const inbox = createInbox(ctx, { stripe: billing.apply, clerk: clerkEvents(ctx) }, observability.inbox.attempted);
   const cleanup = { finishedDays: 365, failedDays: 30, deletedDays: 30 };
   const watch = createGenerationWatch(ctx);
   const app = createApp({
@@ -82,6 +111,11 @@ export async function testApplication(
     ctx,
     watch,
     storage,
+    inbox,
+    inbound: {
+      stripe: billing.read,
+      clerk: (payload, headers) => readClerkEvent(CLERK_WEBHOOK_SECRET, payload, headers),
+    },
     maintenance: createMaintenance({ ctx, storage, cleanup, observer: observability.jobs }),
     webhooks: { allowLoopback: false },
     sessions: issuer.trust,
@@ -129,7 +163,7 @@ export async function testApplication(
     };
   }
 
-  return { ctx, issuer, watch, pictures, lines, person, request };
+  return { ctx, billing, inbox, issuer, watch, pictures, lines, person, request };
 }
 
 function storageOf(pictures: Map<string, { bytes: Uint8Array; contentType: string }>): PictureStorage {

@@ -10,6 +10,7 @@ export const PARTS: Readonly<Record<string, readonly string[]>> = {
   runtimes: [
     'app',
     'jobs',
+    'billing',
     'middleware',
     'workflows',
     'repositories',
@@ -28,15 +29,17 @@ export const PARTS: Readonly<Record<string, readonly string[]>> = {
   /** The order of middleware, and the mounts. */
   app: ['routes', 'middleware', 'config'],
   /** HTTP in, HTTP out. A plain read goes to its repository; what takes several steps is a workflow. */
-  routes: ['middleware', 'workflows', 'repositories', 'models', 'identity', 'storage', 'domain'],
+  routes: ['middleware', 'billing', 'workflows', 'repositories', 'models', 'identity', 'storage', 'domain'],
   /** What runs by itself: the worker, the sweeper. They never see a request. */
-  jobs: ['workflows', 'repositories', 'models', 'outbound', 'providers', 'storage', 'config', 'domain'],
+  jobs: ['billing', 'workflows', 'repositories', 'models', 'outbound', 'providers', 'storage', 'config', 'domain'],
   /** What an application tells of itself: metrics, slow queries, alerts. It listens, and nothing waits for it. */
   observability: ['middleware', 'config', 'domain'],
   /** What holds for all requests. It knows no business and no database. */
   middleware: ['identity', 'config', 'domain'],
   /** What developers import: a thin face over the data layer. */
   utils: ['workflows', 'repositories', 'models', 'storage', 'config', 'domain'],
+  /** Stripe: what it is asked, and what follows from its answers. */
+  billing: ['workflows', 'repositories', 'models', 'config', 'domain'],
   /** Steps that together keep a promise: charge and create, end and refund, sign in. */
   workflows: ['repositories', 'models', 'identity', 'config', 'domain'],
   /** The statements that are sent to the database. */

@@ -16,6 +16,9 @@ import type {
 } from './shapes.ts';
 import { API_VERSION } from './version.ts';
 
+/** Ids are of one account each, and those of two never meet. */
+let sequence = 0;
+
 /** All that one account of Stripe holds, in memory. Objects stand in the order in which they were made. */
 export class World {
   readonly customers = new Map<string, Customer>();
@@ -39,8 +42,6 @@ export class World {
   /** Told of every event, as it is made. */
   onEvent: (event: Event) => void = () => {};
 
-  #sequence = 0;
-
   /** The account's clock, in seconds; tests set it. */
   now: number;
 
@@ -50,8 +51,8 @@ export class World {
 
   /** Ids sort in the order in which they were made, as little as anybody should rely on it. */
   id(prefix: string): string {
-    this.#sequence += 1;
-    return `${prefix}_${this.#sequence.toString(36).padStart(10, '0')}`;
+    sequence += 1;
+    return `${prefix}_${sequence.toString(36).padStart(10, '0')}`;
   }
 
   /** Writes an event about the object as it is now. */

@@ -32,12 +32,16 @@ function accountAllows(posting: Posting): Expression[] {
     case 'terms':
       return [areNews(posting)];
     case 'deletion':
-      return [{ $eq: ['$isDeleted', false] }];
+      return [{ $eq: ['$isDeleted', false] }, ...isNewIdentity(posting.identity)];
     case 'restoration':
-      return [{ $eq: ['$isDeleted', true] }];
+      return [{ $eq: ['$isDeleted', true] }, ...isNewIdentity(posting.identity)];
     case 'erasure':
       return [{ $ne: ['$clerkUserId', posting.pseudonym] }];
     default:
       return [];
   }
+}
+
+function isNewIdentity(identity: { version: number } | undefined): Expression[] {
+  return identity ? [{ $lt: [{ $ifNull: ['$identityVersion', 0] }, identity.version] }] : [];
 }

@@ -25,6 +25,11 @@ function storedFields(posting: Posting): Pick<Posting, 'id' | 'kind'> {
       const { ifPeriod: _, ...fields } = posting;
       return fields;
     }
+    case 'deletion':
+    case 'restoration': {
+      const { identity: _, ...fields } = posting;
+      return fields;
+    }
     case 'erasure': {
       const { pseudonym: _, ...fields } = posting;
       return fields;

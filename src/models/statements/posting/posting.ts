@@ -13,13 +13,19 @@ export type Posting = Pick<OpenEntry, 'id' | 'reason' | 'act'> &
     | { kind: 'reset'; ifPeriod?: number | undefined }
     | { kind: 'delivery'; credits: number; generationId: Types.ObjectId }
     | ({ kind: 'terms' } & Terms)
-    | { kind: 'deletion' }
-    | { kind: 'restoration' }
+    | { kind: 'deletion'; identity?: { version: number } }
+    | { kind: 'restoration'; identity?: Identity }
     /** What tells who the user was goes; `pseudonym` takes the place of Clerk's id. */
     | { kind: 'erasure'; pseudonym: string }
   );
 
 export type ChargePosting = Posting & { kind: 'charge' };
+/** Who the user is by Clerk's word, which newer words replace and older ones never do. */
+export interface Identity {
+  version: number;
+  email: string;
+  name: string;
+}
 
 /** What the account is entitled to from now on. */
 export interface Terms {

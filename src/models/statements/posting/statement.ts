@@ -4,7 +4,7 @@ import { appendEntry, openEntry } from './entries.ts';
 import { type Changes, mergeIf } from './expressions.ts';
 import { balance, LIMIT } from './limits.ts';
 import { emptyPeriod, rolloverStatement } from './periods.ts';
-import type { KeyGuard, Posting } from './posting.ts';
+import type { Identity, KeyGuard, Posting } from './posting.ts';
 import { beginPaidPeriod, followTerms } from './terms.ts';
 
 /**
@@ -61,9 +61,19 @@ function apply(posting: Posting, now: Date): Changes {
     case 'terms':
       return followTerms(posting, now);
     case 'deletion':
-      return { isDeleted: true, deletedAt: now, ...openEntry(posting, now, { period }) };
+      return {
+        isDeleted: true,
+        deletedAt: now,
+        ...(posting.identity && { identityVersion: posting.identity.version }),
+        ...openEntry(posting, now, { period }),
+      };
     case 'restoration':
-      return { isDeleted: false, deletedAt: null, ...openEntry(posting, now, { period }) };
+      return {
+        isDeleted: false,
+        deletedAt: null,
+        ...(posting.identity && identified(posting.identity)),
+        ...openEntry(posting, now, { period }),
+      };
     case 'erasure':
       return {
         clerkUserId: posting.pseudonym,
@@ -75,4 +85,9 @@ function apply(posting: Posting, now: Date): Changes {
         ...openEntry(posting, now, { period }),
       };
   }
+}
+
+/** What comes from outside is literal. */
+function identified({ version, email, name }: Identity): Changes {
+  return { identityVersion: version, email: { $literal: email }, name: { $literal: name } };
 }

@@ -1,0 +1,55 @@
+import type Stripe from 'stripe';
+import type { Env } from '../config/env.ts';
+import { ArtifexError } from '../domain/errors.ts';
+import type { ToldEvent } from '../domain/inbox.ts';
+import type { Context } from '../workflows/context.ts';
+import type { ApplyEvent } from '../workflows/inbox.ts';
+import { stripeEvents } from './applyEvent.ts';
+import { readStripeEvent } from './events.ts';
+import { createStripe } from './stripe.ts';
+import type { BillingDeps } from './sync.ts';
+
+/** Everything that has to do with Stripe, in one process. */
+export interface Billing {
+  /** Null without `STRIPE_SECRET_KEY`. */
+  deps: BillingDeps | null;
+  /** Null without `STRIPE_WEBHOOK_SECRET`. */
+  read: ((payload: string, headers: Headers) => Promise<ToldEvent | null>) | null;
+  apply: ApplyEvent;
+}
+
+/** Only checks signatures, and calls nobody. */
+const NO_KEY = 'sk_test_none';
+
+export function createBilling(
+  { secretKey, webhookSecret, apiBase, prices }: Env['stripe'],
+  ctx: Context,
+  problemSeen: (problem: string) => void = () => {},
+): Billing {
+  const config = { secretKey: secretKey ?? NO_KEY, apiBase, prices };
+  const stripe = createStripe(config);
+  const deps: BillingDeps | null =
+    secretKey === undefined ? null : { store: ctx, stripe, config, needsPerson: teller(ctx, problemSeen) };
+  return { deps, read: readerOf(stripe, webhookSecret, secretKey), apply: deps ? stripeEvents(deps) : refuseAll };
+}
+
+function readerOf(stripe: Stripe, secret: string | undefined, secretKey: string | undefined): Billing['read'] {
+  if (secret === undefined) return null;
+  const isLiveMode = secretKey === undefined ? null : /^[sr]k_live_/.test(secretKey);
+  return (payload, headers) =>
+    readStripeEvent({ stripe, secret, isLiveMode }, payload, headers.get('Stripe-Signature') ?? undefined);
+}
+
+const refuseAll: ApplyEvent = async () => {
+  throw new ArtifexError('unavailable', 'Stripe cannot be asked: STRIPE_SECRET_KEY is not set.');
+};
+
+function teller(ctx: Context, problemSeen: (problem: string) => void): BillingDeps['needsPerson'] {
+  return (problem, customer) => {
+    ctx.log.error('a subscription needs a person: look at this customer in the dashboard of Stripe', {
+      problem,
+      customer,
+    });
+    problemSeen(problem);
+  };
+}

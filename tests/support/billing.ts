@@ -1,0 +1,91 @@
+import type { Types } from 'mongoose';
+import { afterEach, beforeEach } from 'vitest';
+import { type TestApplication, testApplication } from './application.ts';
+import type { TestStore } from './database.ts';
+import { createPrice } from './stripe/catalogue.ts';
+import { subscribe } from './stripe/lifecycle.ts';
+import type { Price, Subscription } from './stripe/shapes.ts';
+import { type StripeServer, startStripeServer } from './stripe-server.ts';
+
+export const STRIPE_WEBHOOK_SECRET = 'whsec_stripe_of_the_tests';
+
+/** The application with a Stripe of its own, which tells it of what happens when a test says so. */
+export interface Shop {
+  app: TestApplication;
+  server: StripeServer;
+  prices: Record<'plus' | 'pro', Price>;
+  /** A customer who names the user, as Artifex makes them. */
+  customerOf(userId: Types.ObjectId): string;
+  /** Sells a subscription at Stripe; nobody has been told yet. */
+  sell(customer: string, tier: 'plus' | 'pro', options?: { trialDays?: number }): Subscription;
+  /** Brings what has not been taken yet, and waits until it has been applied. */
+  deliver(): Promise<void>;
+}
+
+/** A new shop for every test. Stripe's clock begins with the store's. */
+export function useShop(store: TestStore): { readonly current: Shop } {
+  let current: Shop | undefined;
+  beforeEach(async () => {
+    current = await openShop(store);
+  });
+  afterEach(async () => {
+    await current?.server.close();
+  });
+  return {
+    get current() {
+      if (!current) throw new Error('The shop opens before each test');
+      return current;
+    },
+  };
+}
+
+export async function openShop(store: TestStore): Promise<Shop> {
+  const server = await startStripeServer({ now: Math.floor(store.clock.now().getTime() / 1000) });
+  const { world, sender } = server;
+  const product = {
+    id: 'prod_artifex',
+    object: 'product' as const,
+    active: true,
+    created: world.now,
+    description: null,
+  };
+  world.products.set(product.id, { ...product, livemode: false, metadata: {}, name: 'Artifex', updated: world.now });
+  const prices = {
+    plus: createPrice(world, { product: product.id, unit_amount: '1900', lookup_key: 'artifex_plus' }),
+    pro: createPrice(world, { product: product.id, unit_amount: '4900', lookup_key: 'artifex_pro' }),
+  };
+  const app = await testApplication(store, {
+    stripe: {
+      secretKey: 'sk_test_shop',
+      webhookSecret: STRIPE_WEBHOOK_SECRET,
+      apiBase: server.url,
+      prices: { plus: prices.plus.id, pro: prices.pro.id },
+    },
+  });
+  sender.sendTo('/webhooks/stripe', STRIPE_WEBHOOK_SECRET, (url, init) => app.request(url, init));
+
+  return {
+    app,
+    server,
+    prices,
+    customerOf(userId) {
+      const id = world.id('cus');
+      world.customers.set(id, {
+        id,
+        object: 'customer',
+        created: world.now,
+        description: null,
+        email: null,
+        livemode: false,
+        metadata: { userId: userId.toHexString() },
+        name: null,
+      });
+      return id;
+    },
+    sell: (customer, tier, options = {}) => subscribe(world, { customer, price: prices[tier], ...options }),
+    async deliver() {
+      await sender.deliverAll();
+      await app.inbox.drained();
+    },
+  };
+}
