@@ -105,16 +105,6 @@ export function openWorkerSession(
     }
   }
 
-  // Nobody in a Worker waits for generations or deliveries: they are drawn, and sent, by processes elsewhere.
-  const ctx: Context = {
-    ...store,
-    log,
-    charging: chargingAlone(store),
-    settler,
-    queue: { ...admitter, wake() {}, leasesLost: observability.queue.leasesLost },
-    announcer,
-    courier: { wake() {} },
-  };
   const watch = createGenerationWatch(ctx);
 
   return {

@@ -55,7 +55,7 @@ export const PARTS: Readonly<Record<string, readonly string[]>> = {
   /** What keeps pictures, behind one port. */
   storage: [],
   /** The environment, the log, the connection. */
-  config: ['encryption'],
+  config: ['encryption', 'domain'],
   /** Keys, and what they seal and hash. It knows neither documents nor a database. */
   encryption: ['domain'],
   /** Rules without any input or output. */
