@@ -41,3 +41,9 @@ export function retryDelayMs(attempts: number, isUnavailable: boolean, chance: n
   const limit = !isUnavailable && attempts >= STUCK_ATTEMPTS ? STUCK_DELAY_MS : LONGEST_DELAY_MS;
   return Math.min(grown, limit) * (0.5 + chance / 2);
 }
+
+/** `open`: to be applied; `stuck`: tried often in vain, and still tried; `waiting`: for a user to appear; `ended`: applied, or given up. */
+export const INBOX_STATES = ['open', 'stuck', 'waiting', 'ended'] as const;
+export type InboxState = (typeof INBOX_STATES)[number];
+
+export const stateAfter = (attempts: number): InboxState => (attempts >= STUCK_ATTEMPTS ? 'stuck' : 'open');

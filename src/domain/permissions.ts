@@ -235,7 +235,6 @@ const MODELS = {
     failure: shownToAdmins,
     outcome: shownToAdmins,
     endedAt: shownToAdmins,
-    /** Follows from the rest. */
     state: shownToAdmins,
     subject: internal,
     facts: internal,
@@ -313,7 +312,6 @@ const VIEWS = {
     subscriptionsUpdated: shownToAdmins,
   },
   QuotaResetRun: { usersReset: shownToAdmins },
-  WebhookReceipt: { received: permission(['outside']) },
   Grant: { credits: fromAdmins, reason: fromAdmins },
   Checkout: { tier: fromSelf, url: toSelf },
   SubscriptionChange: { tier: fromSelf, cancelAtPeriodEnd: fromSelf },

@@ -1,5 +1,5 @@
 import { type Connection, type Model, Schema } from 'mongoose';
-import { EVENT_RETENTION_MS, type ToldEvent, WEBHOOK_SOURCES } from '../domain/inbox.ts';
+import { EVENT_RETENTION_MS, INBOX_STATES, type InboxState, type ToldEvent, WEBHOOK_SOURCES } from '../domain/inbox.ts';
 import { encryptedFields } from './plugins/encryptedFields.ts';
 
 /**
@@ -10,6 +10,7 @@ export interface WebhookEvent extends Omit<ToldEvent, 'id'> {
   /** The source and the sender's own id: the same event is kept once. */
   _id: string;
   receivedAt: Date;
+  state: InboxState;
   /** When to try it next; while it is being tried, when that attempt counts as lost. Absent: it has come to its end, or waits for a user. */
   dueAt?: Date;
   /** Of the attempt under way. */
@@ -37,6 +38,7 @@ function webhookEventSchema(): Schema<WebhookEvent, WebhookEventModelType> {
       type: { type: String, required: true, maxlength: 255 },
       occurredAt: { type: Date, required: true },
       receivedAt: { type: Date, required: true },
+      state: { type: String, enum: INBOX_STATES, default: 'open', required: true },
       subject: { type: String, maxlength: 255 },
       facts: { type: Schema.Types.Mixed, default: () => ({}) },
       dueAt: { type: Date },
@@ -53,9 +55,9 @@ function webhookEventSchema(): Schema<WebhookEvent, WebhookEventModelType> {
   // As large as what is open, not as the history.
   schema.index({ dueAt: 1 }, { sparse: true });
   schema.index({ awaits: 1 }, { sparse: true });
-  schema.index({ receivedAt: 1 }, { name: 'waiting_since', partialFilterExpression: { awaits: { $exists: true } } });
   schema.index({ endedAt: 1 }, { expireAfterSeconds: EVENT_RETENTION_MS / 1000 });
   schema.index({ receivedAt: -1, _id: -1 });
+  schema.index({ state: 1, receivedAt: -1, _id: -1 });
   return schema;
 }
 

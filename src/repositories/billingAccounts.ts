@@ -4,8 +4,8 @@ import { billingAccountsOf, usersOf } from '../models/collections.ts';
 import { isDuplicateKey } from '../models/duplicateKey.ts';
 import type { Store } from '../models/store.ts';
 
-export function billingAccountOf(store: Store, userId: Types.ObjectId): Promise<BillingAccount | null> {
-  return billingAccountsOf(store).findOne({ _id: userId });
+export async function billingAccountOf(store: Store, userId: Types.ObjectId): Promise<BillingAccount | null> {
+  return await billingAccountsOf(store).findOne({ _id: userId });
 }
 
 export async function userOfCustomer(store: Store, stripeCustomerId: string): Promise<Types.ObjectId | null> {

@@ -1,5 +1,5 @@
 import { Types } from 'mongoose';
-import { STUCK_ATTEMPTS, type ToldEvent, USER_WAIT_MS, type WebhookSource } from '../domain/inbox.ts';
+import { type InboxState, stateAfter, type ToldEvent, USER_WAIT_MS, type WebhookSource } from '../domain/inbox.ts';
 import { usersOf, webhookEventsOf } from '../models/collections.ts';
 import { isDuplicateKey } from '../models/duplicateKey.ts';
 import type { Store } from '../models/store.ts';
@@ -25,6 +25,7 @@ export async function keepEvent(store: Store, told: ToldEvent, holds: boolean): 
     ...(subject !== undefined && { subject }),
     _id: eventId(told.source, id),
     receivedAt: now,
+    state: 'open',
     attempts: holds ? 1 : 0,
     lease: crypto.randomUUID(),
     dueAt: new Date(now.getTime() + (holds ? ATTEMPT_MS : 0)),
@@ -56,7 +57,7 @@ export async function claimEvent(store: Store): Promise<ClaimedEvent | null> {
 /** @returns false when the lease was lost: another will end it, and applying twice does no harm */
 export async function endEvent(store: Store, event: ClaimedEvent, outcome: WebhookOutcome): Promise<boolean> {
   const { modifiedCount } = await webhookEventsOf(store).updateOne(underLease(event), {
-    $set: { outcome, endedAt: store.clock.now() },
+    $set: { state: 'ended', outcome, endedAt: store.clock.now() },
     $unset: { dueAt: 1, lease: 1, failure: 1, awaits: 1 },
   });
   return modifiedCount === 1;
@@ -70,7 +71,7 @@ export async function postponeEvent(
 ): Promise<void> {
   const dueAt = new Date(store.clock.now().getTime() + delayMs);
   await webhookEventsOf(store).updateOne(underLease(event), {
-    $set: { dueAt, failure: failure.slice(0, 500) },
+    $set: { state: stateAfter(event.attempts), dueAt, failure: failure.slice(0, 500) },
     $unset: { lease: 1 },
   });
 }
@@ -78,7 +79,7 @@ export async function postponeEvent(
 /** Sets an event aside until one of these users appears. */
 export async function awaitUsers(store: Store, event: ClaimedEvent, awaits: string[]): Promise<void> {
   await webhookEventsOf(store).updateOne(underLease(event), {
-    $set: { awaits, failure: 'user_unknown' },
+    $set: { state: 'waiting', awaits, failure: 'user_unknown' },
     $unset: { dueAt: 1, lease: 1 },
   });
 }
@@ -97,8 +98,8 @@ export async function wakeEvents(store: Store): Promise<{ eventsWoken: number; e
   const now = store.clock.now();
   const events = webhookEventsOf(store);
   const expired = await events.updateMany(
-    { awaits: { $exists: true }, receivedAt: { $lte: new Date(now.getTime() - USER_WAIT_MS) } },
-    { $set: { outcome: 'expired', endedAt: now }, $unset: { awaits: 1 } },
+    { state: 'waiting', receivedAt: { $lte: new Date(now.getTime() - USER_WAIT_MS) } },
+    { $set: { state: 'ended', outcome: 'expired', endedAt: now }, $unset: { awaits: 1 } },
   );
   const named = await events.distinct('awaits', { awaits: { $exists: true } });
   const awaited = named.filter((name) => typeof name === 'string');
@@ -108,7 +109,7 @@ export async function wakeEvents(store: Store): Promise<{ eventsWoken: number; e
     if (known.length === 0) continue;
     const woken = await events.updateMany(
       { awaits: { $in: known } },
-      { $set: { dueAt: now, attempts: 0 }, $unset: { awaits: 1 } },
+      { $set: { state: 'open', dueAt: now, attempts: 0 }, $unset: { awaits: 1 } },
     );
     eventsWoken += woken.modifiedCount;
   }
@@ -126,17 +127,13 @@ async function knownAmong(store: Store, names: string[]): Promise<string[]> {
   return names.filter((name) => known.has(name));
 }
 
-export const INBOX_STATES = ['open', 'waiting', 'stuck', 'ended'] as const;
-/** `open`: to be applied; `stuck`: tried often in vain; `waiting`: for a user to appear. */
-export type InboxState = (typeof INBOX_STATES)[number];
-
 /** A place in the list of events, newest first. */
 export interface InboxPosition {
   receivedAt: Date;
   id: string;
 }
 
-export function listEvents(
+export async function listEvents(
   store: Store,
   { state, after, limit }: { state?: InboxState | undefined; after?: InboxPosition | undefined; limit: number },
 ): Promise<WebhookEvent[]> {
@@ -144,43 +141,40 @@ export function listEvents(
     receivedAt: { $lte: after.receivedAt },
     $or: [{ receivedAt: { $lt: after.receivedAt } }, { _id: { $lt: after.id } }],
   };
-  return webhookEventsOf(store)
-    .find({ ...(state && IN_STATE[state]), ...older }, { projection: { facts: 0, subject: 0, lease: 0 } })
+  return await webhookEventsOf(store)
+    .find({ ...(state && { state }), ...older }, { projection: { facts: 0, subject: 0, lease: 0 } })
     .sort({ receivedAt: -1, _id: -1 })
     .limit(limit)
     .toArray();
 }
 
-const IN_STATE = {
-  open: { dueAt: { $exists: true } },
-  stuck: { dueAt: { $exists: true }, attempts: { $gte: STUCK_ATTEMPTS } },
-  waiting: { awaits: { $exists: true } },
-  ended: { endedAt: { $exists: true } },
-} as const;
-
 /** Makes an event due now, whatever has become of it. Applying it again does no harm: it reads what is true now. */
-export function replayEvent(store: Store, _id: string): Promise<WebhookEvent | null> {
-  return webhookEventsOf(store).findOneAndUpdate(
+export async function replayEvent(store: Store, _id: string): Promise<WebhookEvent | null> {
+  return await webhookEventsOf(store).findOneAndUpdate(
     { _id },
-    { $set: { dueAt: store.clock.now(), attempts: 0 }, $unset: { outcome: 1, endedAt: 1, awaits: 1, lease: 1 } },
+    {
+      $set: { state: 'open', dueAt: store.clock.now(), attempts: 0 },
+      $unset: { outcome: 1, endedAt: 1, awaits: 1, lease: 1 },
+    },
     { returnDocument: 'after' },
   );
 }
 
-/** How much is open, since when, and how much of it is stuck. Its cost follows what is open. */
-export async function inboxDepth(
-  store: Store,
-): Promise<{ open: number; stuck: number; waiting: number; oldest: Date | null }> {
-  const events = webhookEventsOf(store);
-  const [open, stuck, waiting, [oldest]] = await Promise.all([
-    events.countDocuments(IN_STATE.open),
-    events.countDocuments(IN_STATE.stuck),
-    events.countDocuments(IN_STATE.waiting),
-    events
-      .find(IN_STATE.open, { projection: { receivedAt: 1 } })
-      .sort({ dueAt: 1 })
-      .limit(1)
-      .toArray(),
+/** How much has not come to its end, and since when the oldest of it waits. Its cost follows what is open, and not the history. */
+export async function inboxDepth(store: Store): Promise<Record<OpenState, { events: number; oldest: Date | null }>> {
+  const [open, stuck, waiting] = await Promise.all([
+    depthOf(store, 'open'),
+    depthOf(store, 'stuck'),
+    depthOf(store, 'waiting'),
   ]);
-  return { open, stuck, waiting, oldest: oldest?.receivedAt ?? null };
+  return { open, stuck, waiting };
+}
+
+type OpenState = Exclude<InboxState, 'ended'>;
+
+async function depthOf(store: Store, state: OpenState): Promise<{ events: number; oldest: Date | null }> {
+  const events = webhookEventsOf(store);
+  const count = await events.countDocuments({ state });
+  const oldest = await events.findOne({ state }, { projection: { receivedAt: 1 }, sort: { receivedAt: 1, _id: 1 } });
+  return { events: count, oldest: oldest?.receivedAt ?? null };
 }

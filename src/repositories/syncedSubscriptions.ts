@@ -49,8 +49,8 @@ export async function overwriteSubscription(
 ): Promise<boolean> {
   const now = store.clock.now();
   const absent = OPTIONAL.filter((field) => facts[field] === undefined);
-  const written = await unlessTaken(() =>
-    subscriptionsOf(store).updateOne(
+  const written = await unlessTaken(async () => {
+    return await subscriptionsOf(store).updateOne(
       { _id: read._id, revision: read.revision },
       {
         $set: { ...facts, synced, unapplied: now, updatedAt: now },
@@ -58,8 +58,8 @@ export async function overwriteSubscription(
         ...(absent.length > 0 && { $unset: Object.fromEntries(absent.map((field) => [field, 1 as const])) }),
         ...(act && { $push: { openActs: { ...act, id: new Types.ObjectId(), at: now } } }),
       },
-    ),
-  );
+    );
+  });
   return written?.modifiedCount === 1;
 }
 
@@ -89,8 +89,8 @@ export async function endSubscription(store: Store, read: StoredSubscription): P
 }
 
 /** The user's subscription that has not ended, whoever made it. */
-export function liveSubscriptionOf(store: Store, userId: Types.ObjectId): Promise<Subscription | null> {
-  return subscriptionsOf(store).findOne({ userId, isDeleted: false, status: { $in: [...LIVE_STATUSES] } });
+export async function liveSubscriptionOf(store: Store, userId: Types.ObjectId): Promise<Subscription | null> {
+  return await subscriptionsOf(store).findOne({ userId, isDeleted: false, status: { $in: [...LIVE_STATUSES] } });
 }
 
 async function unlessTaken<Result>(write: () => Promise<Result>): Promise<Result | null> {

@@ -36,7 +36,8 @@ describe('encryption is the same for ever, and', () => {
     const folder = await temporaryFolder();
     const args = [
       'dev',
-      'tests/encryption/runtimes/worker.ts',
+      '--config',
+      'tests/encryption/runtimes/wrangler.toml',
       '--ip',
       '127.0.0.1',
       '--port',

@@ -45,6 +45,7 @@ import { sweep } from '@/workflows/sweep.ts';
 import { verifyLedger } from '@/workflows/verifyLedger.ts';
 import { contextOf } from '../support/context.ts';
 import { START, signUp, useDatabase } from '../support/database.ts';
+import { inboundQueries } from '../support/inboundQueries.ts';
 import { Interleaving } from '../support/interleave.ts';
 import { plansOf, type QueryPlan, queriesDuring, querySitesIn, type SentQueries } from '../support/queries.ts';
 import { webhookQueries } from '../support/webhookQueries.ts';
@@ -147,6 +148,7 @@ async function everything(userId: Types.ObjectId): Promise<void> {
   await maintenance();
   await listings(userId);
   await webhookQueries(ctx, userId);
+  await inboundQueries(ctx, userId);
   await analytics(userId);
   await verifyLedger(store);
   await exportUser(store, user, actor);

@@ -59,6 +59,9 @@ export const PAGE = 'https://app.example.com';
 /** Signs what Clerk sends in tests. */
 export const CLERK_WEBHOOK_SECRET = `whsec_${btoa('clerk-webhooks-of-the-tests')}`;
 
+/** Signs what Stripe sends in tests. */
+export const STRIPE_WEBHOOK_SECRET = 'whsec_stripe_of_the_tests';
+
 const UNLIMITED = 1_000_000;
 
 interface Options {
@@ -96,7 +99,7 @@ export async function testApplication(
   const billing = createBilling(
     {
       secretKey: undefined,
-      webhookSecret: undefined,
+      webhookSecret: STRIPE_WEBHOOK_SECRET,
       apiBase: undefined,
       prices: { plus: undefined, pro: undefined },
       ...stripe,

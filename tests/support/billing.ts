@@ -1,13 +1,11 @@
 import type { Types } from 'mongoose';
 import { afterEach, beforeEach } from 'vitest';
-import { type TestApplication, testApplication } from './application.ts';
+import { STRIPE_WEBHOOK_SECRET, type TestApplication, testApplication } from './application.ts';
 import type { TestStore } from './database.ts';
 import { createPrice } from './stripe/catalogue.ts';
 import { subscribe } from './stripe/lifecycle.ts';
 import type { Price, Subscription } from './stripe/shapes.ts';
 import { type StripeServer, startStripeServer } from './stripe-server.ts';
-
-export const STRIPE_WEBHOOK_SECRET = 'whsec_stripe_of_the_tests';
 
 /** The application with a Stripe of its own, which tells it of what happens when a test says so. */
 export interface Shop {

@@ -1,13 +1,17 @@
 import { Types } from 'mongoose';
+import Stripe from 'stripe';
 import { z } from 'zod';
 import { deliveriesOf } from '@/models/collections.ts';
 import { claim } from '@/workflows/claim.ts';
-import { type Caller, type TestApplication, WORKER_TOKEN } from '../../support/application.ts';
+import { type Caller, STRIPE_WEBHOOK_SECRET, type TestApplication, WORKER_TOKEN } from '../../support/application.ts';
+import { signedClerkEvent } from '../../support/clerkEvents.ts';
 import { signUp } from '../../support/database.ts';
 import type { Described, Operation } from '../../support/openapi.ts';
 
 /** What has to be said for an operation to be answered with a success. */
 export interface Call {
+  headers?: Record<string, string>;
+  raw?: BodyInit;
   params?: Record<string, string>;
   body?: unknown;
 }
@@ -70,6 +74,20 @@ function claimedGeneration(said: object) {
   };
 }
 
+/** Signed, and of no interest: what follows from others is tested elsewhere. */
+async function stripeEvent(): Promise<Call> {
+  const raw = JSON.stringify({ id: 'evt_1', object: 'event', type: 'product.created', livemode: false, data: {} });
+  const signature = await new Stripe('sk_test_sender').webhooks.generateTestHeaderStringAsync({
+    payload: raw,
+    secret: STRIPE_WEBHOOK_SECRET,
+  });
+  return { raw, headers: { 'Stripe-Signature': signature } };
+}
+
+async function clerkEvent(): Promise<Call> {
+  return signedClerkEvent({ type: 'session.created', timestamp: 1, data: { id: 'sess_1' } });
+}
+
 const PICTURE = { url: 'https://pictures.example.com/a.png', filename: 'a.png', size: 1 };
 
 /**
@@ -77,6 +95,8 @@ const PICTURE = { url: 'https://pictures.example.com/a.png', filename: 'a.png', 
  * any other that has none cannot be called, and fails the walk.
  */
 const RESOURCES: Readonly<Record<string, (world: World) => Promise<Call>>> = {
+  '/webhooks/stripe': stripeEvent,
+  '/webhooks/clerk': clerkEvent,
   '/v1/generations/{id}': pendingGeneration,
   '/v1/generations/{id}/cancel': pendingGeneration,
   '/v1/generations/{id}/events': endedGeneration,
@@ -134,6 +154,7 @@ export function send(
   return api.request(`${addressOf(path, call.params)}${call.search ?? ''}`, {
     method,
     headers: {
+      ...call.headers,
       ...(call.token !== undefined && { Authorization: `Bearer ${call.token}` }),
       ...(body !== undefined && { 'Content-Type': call.contentType ?? 'application/json' }),
     },

@@ -1,0 +1,84 @@
+import { Types } from 'mongoose';
+import { identityVersion } from '@/domain/identity.ts';
+import type { ToldEvent } from '@/domain/inbox.ts';
+import { billingAccountOf, keepCustomer, userNamedBy, userOfCustomer } from '@/repositories/billingAccounts.ts';
+import { addUser, changeIdentity, identityOf, noteVersion } from '@/repositories/identities.ts';
+import {
+  awaitUsers,
+  type ClaimedEvent,
+  claimEvent,
+  endEvent,
+  inboxDepth,
+  keepEvent,
+  listEvents,
+  postponeEvent,
+  replayEvent,
+  wakeEvents,
+} from '@/repositories/inbox.ts';
+import {
+  endSubscription,
+  insertSubscription,
+  liveSubscriptionOf,
+  overwriteSubscription,
+  subscriptionsOfCustomer,
+} from '@/repositories/syncedSubscriptions.ts';
+import type { Context } from '@/workflows/context.ts';
+import { signUp, type TestStore } from './database.ts';
+
+const FACTS = { tier: 'plus', status: 'active', cancelAtPeriodEnd: false, metadata: {} } as const;
+const PERIOD = { currentPeriodStart: new Date('2026-03-01'), currentPeriodEnd: new Date('2027-03-01') };
+
+/** Sends every query that has to do with Stripe and Clerk: of one customer, and one event, among many. */
+export async function inboundQueries(store: TestStore & Context, userId: Types.ObjectId): Promise<void> {
+  await subscriptionQueries(store);
+  await inboxQueries(store, userId);
+  const names = [userId.toHexString(), 'user_nobody'];
+  await keepCustomer(store, userId, 'cus_plans');
+  await billingAccountOf(store, userId);
+  await userOfCustomer(store, 'cus_plans');
+  await userNamedBy(store, names);
+  const identity = { version: identityVersion('user.created', store.clock.now()), email: 'a@example.com', name: 'A' };
+  await addUser(store, 'user_plans', identity, { isDeleted: false });
+  await identityOf(store, 'user_plans');
+  await changeIdentity(store, 'user_plans', { ...identity, version: identity.version + 1 });
+  await noteVersion(store, 'user_plans', identity.version + 2);
+}
+
+async function subscriptionQueries(store: TestStore & Context): Promise<void> {
+  const said = { synced: 'x', act: null };
+  for (let index = 0; index < 20; index += 1) {
+    const ids = { stripeCustomerId: `cus_plans_${index}`, stripeSubscriptionId: `sub_plans_${index}` };
+    await insertSubscription(store, await signUp(store), { ...FACTS, ...PERIOD, ...ids }, said);
+  }
+  const ids = { stripeCustomerId: 'cus_plans_7', stripeSubscriptionId: 'sub_plans_7' };
+  const [stored] = await subscriptionsOfCustomer(store, ids.stripeCustomerId);
+  if (!stored) throw new Error('One was just stored');
+  await overwriteSubscription(store, stored, { ...FACTS, ...PERIOD, ...ids }, said);
+  await liveSubscriptionOf(store, stored.userId);
+  await endSubscription(store, { ...stored, revision: stored.revision + 1 });
+}
+
+async function inboxQueries(store: TestStore & Context, userId: Types.ObjectId): Promise<void> {
+  for (let index = 0; index < 30; index += 1) {
+    const event = await keepEvent(store, told(`evt_plans_${index}`), true);
+    if (event && index < 15) await endEvent(store, event, 'applied');
+    else if (event && index < 20)
+      await awaitUsers(store, event, [index === 15 ? userId.toHexString() : `user_${index}`]);
+    else if (event) await postponeEvent(store, event, { delayMs: 0, failure: 'unavailable' });
+    store.clock.advance(1000);
+  }
+  const claimed: ClaimedEvent | null = await claimEvent(store);
+  if (!claimed) throw new Error('Some are due');
+  await wakeEvents(store);
+  await inboxDepth(store);
+  const [, event] = await listEvents(store, { limit: 5 });
+  if (!event) throw new Error('There are events');
+  await listEvents(store, { limit: 5, after: { receivedAt: event.receivedAt, id: event._id } });
+  for (const state of ['open', 'stuck', 'waiting', 'ended'] as const) await listEvents(store, { state, limit: 5 });
+  await replayEvent(store, event._id);
+}
+
+function told(id: string): ToldEvent {
+  const subject = `cus_${new Types.ObjectId().toHexString()}`;
+  return { source: 'stripe', id, type: 'invoice.paid', occurredAt: new Date(0), subject, facts: { names: [] } };
+}
