@@ -2,57 +2,72 @@ import { mongo } from 'mongoose';
 import { DecryptionError } from '../encryption/errors.ts';
 import { CLEAR } from '../encryption/keyring.ts';
 import { BOOKKEEPING, type Cipher, type Fields, isFields, KEYS_PATH } from '../models/encryption/cipher.ts';
-import { sealedCollection } from '../models/encryption/collection.ts';
+import { isEncrypted, sealedCollection } from '../models/encryption/collection.ts';
 import { openDocument, sealDocument } from '../models/encryption/documents.ts';
 import type { Store } from '../models/store.ts';
 
 export interface Rotation {
   /** The key under which everything is to be. */
   newest: string;
-  /** Subscriptions that this run has encrypted anew. */
+  /** Documents that this run has encrypted anew. */
   rotated: number;
-  /** Subscriptions that could not be, and why. They are as they were. */
-  refused: { id: string; reason: string }[];
-  /** What is not under the newest key after all: how many subscriptions by the key that they still need. */
+  /** Documents that could not be, and why. They are as they were. */
+  refused: { model: string; id: string; reason: string }[];
+  /** What is not under the newest key after all: how many documents by the key that they still need. */
   remaining: Map<string, number>;
 }
 
-/** Subscriptions that are read, sealed and written in one round. */
+/** Documents that are read, sealed and written in one round. */
 const BATCH = 100;
 
 /** After so many rounds over what others have changed meanwhile, the rest is left to the next run. */
 const MOST_PASSES = 10;
 
 /**
- * Encrypts under the newest key every subscription, deleted or not, that has a value under an older one or in the clear. Each is
- * changed by one write that is guarded by all that was read, so it undoes nothing beside a running server, and it may be
- * cut off anywhere and be run by several at once: what is done carries the newest key's mark and is not looked at again.
+ * Encrypts under the newest key every document of every model with encrypted fields, deleted or not, that has a value under an older key
+ * or in the clear. Each is changed by one write that is guarded by all that was read, so it undoes nothing beside a running server, and it
+ * may be cut off anywhere and be run by several at once: what is done carries the newest key's mark and is not looked at again.
  *
  * @param onProgress told of the number that has been done
  * @throws {RangeError} without any key
  */
-export async function rotateSubscriptions(store: Store, onProgress: (rotated: number) => void): Promise<Rotation> {
-  const { raw, cipher } = sealedCollection(store.models.Subscription.collection);
-  const { newest } = cipher.keyring();
+export async function rotateEncryption(store: Store, onProgress: (rotated: number) => void): Promise<Rotation> {
+  const encrypted = Object.values(store.models)
+    .map(({ collection }) => collection)
+    .filter(isEncrypted)
+    .map(sealedCollection);
+  const newest = encrypted[0]?.cipher.keyring().newest ?? CLEAR;
   if (newest === CLEAR) throw new RangeError('FIELD_ENCRYPTION_KEYS is not set: there is no key to encrypt with');
-  const refused = new Map<string, string>();
-  let rotated = 0;
+  const total: Rotation = { newest, rotated: 0, refused: [], remaining: new Map() };
+  for (const { raw, cipher } of encrypted) {
+    const refused = new Map<string, string>();
+    await rotateCollection(raw, cipher, refused, (rotated) => {
+      total.rotated += rotated;
+      onProgress(total.rotated);
+    });
+    total.refused.push(...[...refused].map(([id, reason]) => ({ model: cipher.model, id, reason })));
+    for (const [key, count] of await remainingIn(raw, newest)) {
+      total.remaining.set(key, (total.remaining.get(key) ?? 0) + count);
+    }
+  }
+  return total;
+}
+
+async function rotateCollection(
+  raw: mongo.Collection,
+  cipher: Cipher,
+  refused: Map<string, string>,
+  onBatch: (rotated: number) => void,
+): Promise<void> {
   for (let pass = 0; pass < MOST_PASSES; pass += 1) {
     let overtaken = 0;
     for await (const batch of staleBatches(raw, cipher)) {
       const done = await rotateBatch(raw, cipher, batch, refused);
       overtaken += done.overtaken;
-      rotated += done.rotated;
-      onProgress(rotated);
+      onBatch(done.rotated);
     }
-    if (overtaken === 0) break;
+    if (overtaken === 0) return;
   }
-  return {
-    newest,
-    rotated,
-    refused: [...refused].map(([id, reason]) => ({ id, reason })),
-    remaining: await remainingIn(raw, newest),
-  };
 }
 
 async function* staleBatches(raw: mongo.Collection, cipher: Cipher): AsyncGenerator<mongo.Document[]> {
@@ -90,7 +105,7 @@ async function rotateBatch(
   );
   const writes = prepared.filter((write) => write !== null);
   if (writes.length === 0) return { rotated: 0, overtaken: 0 };
-  const { matchedCount, conflicts } = await written(raw, writes);
+  const { matchedCount, conflicts } = await written(raw, cipher, writes);
   for (const [index, reason] of conflicts) {
     const write = writes[index];
     if (write) refused.set(String(write.updateOne.filter['_id']), reason);
@@ -116,7 +131,7 @@ async function guardedWrite(cipher: Cipher, document: mongo.Document) {
 type GuardedWrite = Awaited<ReturnType<typeof guardedWrite>>;
 
 /** Each write stands for itself: one that meets a unique key does not hold up the others. */
-async function written(raw: mongo.Collection, writes: readonly GuardedWrite[]) {
+async function written(raw: mongo.Collection, cipher: Cipher, writes: readonly GuardedWrite[]) {
   try {
     const { matchedCount } = await raw.bulkWrite([...writes], { ordered: false });
     return { matchedCount, conflicts: [] };
@@ -124,7 +139,7 @@ async function written(raw: mongo.Collection, writes: readonly GuardedWrite[]) {
     if (!(error instanceof mongo.MongoBulkWriteError)) throw error;
     const conflicts = [error.writeErrors].flat().map(({ index, code }) => {
       if (code !== DUPLICATE_KEY) throw error;
-      return [index, 'Another subscription has the same Stripe id. Remove one of the two.'] as const;
+      return [index, `Another ${cipher.model} has the same in a field that is unique. Remove one of the two.`] as const;
     });
     return { matchedCount: error.matchedCount, conflicts };
   }

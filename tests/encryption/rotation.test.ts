@@ -1,12 +1,20 @@
-import type { Types } from 'mongoose';
+import { Types } from 'mongoose';
 import { afterEach, describe, expect, it } from 'vitest';
-import { rotateSubscriptions } from '@/repositories/rotation.ts';
+import { WEBHOOK_EVENTS } from '@/domain/webhooks.ts';
+import { KEYS_PATH } from '@/models/encryption/cipher.ts';
+import { rotateEncryption } from '@/repositories/rotation.ts';
+import {
+  createEndpoint,
+  deleteEndpoint,
+  getEndpoint,
+  removeDeletedEndpoints,
+} from '@/repositories/webhookEndpoints.ts';
 import { useDatabase } from '../support/database.ts';
 import { newSubscription, rawSubscriptions, SECRET, storedBytes, storedOf, useKeys } from './support.ts';
 
 const store = useDatabase();
 const { Subscription } = store.models;
-const rotate = () => rotateSubscriptions(store, () => {});
+const rotate = () => rotateEncryption(store, () => {});
 
 afterEach(() => rawSubscriptions(store).deleteMany({}));
 
@@ -21,6 +29,18 @@ async function oneSubscription() {
   const [one] = await subscriptions(1);
   if (!one) throw new Error('One was made');
   return one;
+}
+
+/** The collections that are looked into while `action` runs. */
+async function lookedInto(action: () => Promise<unknown>): Promise<Set<string>> {
+  const names = new Set<string>();
+  const note = ({ commandName, command }: { commandName: string; command: Record<string, unknown> }) => {
+    if (commandName === 'find') names.add(String(command['find']));
+  };
+  const client = store.connection.getClient();
+  client.on('commandStarted', note);
+  await action().finally(() => client.off('commandStarted', note));
+  return names;
 }
 
 async function keysInUse(): Promise<string[]> {
@@ -56,6 +76,33 @@ describe('a rotation', () => {
     expect(await keysInUse()).toEqual(['k2']);
     useKeys(store, 'k2');
     await expectAllReadable(given);
+  });
+
+  it('covers every model with encrypted fields', async () => {
+    useKeys(store, 'k1');
+    await subscriptions(2);
+    const userId = new Types.ObjectId();
+    const wanted = { url: 'https://hooks.example.com/a', events: [...WEBHOOK_EVENTS], enabled: true };
+    const { endpoint, secret } = await createEndpoint(store, userId, wanted, 'https://api.example.com');
+    useKeys(store, 'k2', 'k1');
+    expect(await rotate()).toMatchObject({ rotated: 3, refused: [], remaining: new Map() });
+    useKeys(store, 'k2');
+    expect(await getEndpoint(store, userId, endpoint._id)).toMatchObject({ url: wanted.url, secrets: [{ secret }] });
+    await deleteEndpoint(store, userId, endpoint._id);
+    await removeDeletedEndpoints(store, new Date(store.clock.now().getTime() + 1));
+  });
+
+  it('leaves out no model whose collection is encrypted', async () => {
+    const marked = store.connection.modelNames().filter((name) =>
+      store.connection
+        .model(name)
+        .schema.indexes()
+        .some(([fields]) => KEYS_PATH in fields),
+    );
+    expect(marked).toEqual(expect.arrayContaining(['Subscription', 'WebhookEndpoint']));
+    useKeys(store, 'k1');
+    const names = marked.map((name) => store.connection.model(name).collection.name);
+    expect(await lookedInto(rotate)).toEqual(new Set(names));
   });
 
   it('has nothing to do the second time', async () => {
@@ -114,7 +161,7 @@ describe('a rotation', () => {
     useKeys(store, 'k1');
     const given = await subscriptions(250);
     useKeys(store, 'k2', 'k1');
-    const cut = rotateSubscriptions(store, (rotated) => {
+    const cut = rotateEncryption(store, (rotated) => {
       if (rotated >= 100) throw new Error('cut off');
     });
     await expect(cut).rejects.toThrow('cut off');
@@ -213,7 +260,9 @@ describe('a rotation', () => {
     useKeys(store, 'k1');
     await Subscription.create({ ...newSubscription(), stripeSubscriptionId: clear.stripeSubscriptionId });
     const { refused, remaining } = await rotate();
-    expect(refused).toEqual([{ id: String(clear._id), reason: expect.stringContaining('same Stripe id') }]);
+    expect(refused).toEqual([
+      { model: 'Subscription', id: String(clear._id), reason: expect.stringContaining('Another Subscription') },
+    ]);
     expect(remaining).toEqual(new Map([['(clear)', 1]]));
   });
 

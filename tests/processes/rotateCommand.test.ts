@@ -21,11 +21,11 @@ describe('npm run encryption:rotate', () => {
 
     expect(await rotate([entry('k2'), entry('k1')].join())).toEqual({
       status: 0,
-      output: ['2 subscriptions were encrypted under k2.', 'k1 is no longer needed.'],
+      output: ['2 documents were encrypted under k2.', 'k1 is no longer needed.'],
     });
     expect(await rotate(entry('k2'))).toEqual({
       status: 0,
-      output: ['0 subscriptions were encrypted under k2.', 'No other key is in use.'],
+      output: ['0 documents were encrypted under k2.', 'No other key is in use.'],
     });
     expect(await store.models.AuditEntry.find().sort({ at: 1 }).lean()).toMatchObject([
       { action: 'maintenance.run', actor: { kind: 'job' }, detail: { task: 'encryption:rotate', key: 'k2' } },
@@ -39,7 +39,7 @@ describe('npm run encryption:rotate', () => {
     const { status, output } = await rotate(entry('k2'));
 
     expect(status).toBe(1);
-    expect(output.join('\n')).toContain('k3 is still needed, by 1 subscriptions.');
+    expect(output.join('\n')).toContain('k3 is still needed, by 1 documents.');
   });
 
   it('ends with status 1 and the name of the variable when there is no key', async () => {

@@ -31,7 +31,7 @@ import { releaseLease, renewLease } from '@/repositories/leases.ts';
 import { listLedger } from '@/repositories/ledger.ts';
 import { queueState } from '@/repositories/queue.ts';
 import { createLimitMemory, sharedLimiter } from '@/repositories/rateLimits.ts';
-import { rotateSubscriptions } from '@/repositories/rotation.ts';
+import { rotateEncryption } from '@/repositories/rotation.ts';
 import { settle } from '@/repositories/settlement.ts';
 import { changeProfile, getAnyUser, getUser, isStillUser, listUsers } from '@/repositories/users.ts';
 import { chargeGeneration } from '@/workflows/chargeGeneration.ts';
@@ -167,12 +167,12 @@ async function everything(userId: Types.ObjectId): Promise<void> {
 async function rotation(): Promise<void> {
   const key = (id: string) => ({ id, key: Buffer.alloc(32, id).toString('base64') });
   useKeyring(store.connection, createKeyring([key('first')]));
-  await rotateSubscriptions(store, () => {});
+  await rotateEncryption(store, () => {});
   // Without the first key nothing can be read, and it is told what needs it.
   useKeyring(store.connection, createKeyring([key('second')]));
-  await rotateSubscriptions(store, () => {});
+  await rotateEncryption(store, () => {});
   useKeyring(store.connection, createKeyring([key('second'), key('first')]));
-  await rotateSubscriptions(store, () => {});
+  await rotateEncryption(store, () => {});
 }
 
 async function accountsOf(userId: Types.ObjectId, clerkUserId: string): Promise<void> {

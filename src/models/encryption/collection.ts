@@ -18,6 +18,11 @@ export function encryptCollection(collection: Collection, cipher: Cipher): void 
   }
 }
 
+/** Whether anything of this collection is encrypted. */
+export function isEncrypted(collection: Collection): boolean {
+  return encrypted.has(collection);
+}
+
 /**
  * For statements that have to see or write ciphertext: the driver's own collection, which encrypts nothing by itself, and what
  * seals and opens its documents (`sealDocument`, `openDocument`).
