@@ -27,17 +27,16 @@ interface Watched {
  * for whatever it tells of. Where the database has no change streams, or none now, all that is watched is looked at once a second by one
  * query. Whenever a stream is opened, everything watched is read, so that nothing falls between.
  *
- * @param listening told how many listen
+ * @param listening told of each listener who comes (1) and goes (-1)
  */
 export function createGenerationWatch(
   ctx: Context,
-  listening: (count: number) => void = () => {},
+  listening: (change: 1 | -1) => void = () => {},
 ): GenerationWatch & RunningJob {
   const watched = new Map<string, Watched>();
   const changed = new Set<string>();
   const stopping = new AbortController();
   const stopped = new Promise<void>((resolve) => stopping.signal.addEventListener('abort', () => resolve()));
-  let count = 0;
   let watching: Promise<void> | undefined;
   let reading: Promise<void> | undefined;
 
@@ -145,14 +144,12 @@ export function createGenerationWatch(
       const listener = (generation: ImageGeneration | null) => told(generation);
       watched.set(key, entry);
       entry.listeners.add(listener);
-      count += 1;
-      listening(count);
+      listening(1);
       watching ??= watch();
       return () => {
         if (!entry.listeners.delete(listener)) return;
         if (entry.listeners.size === 0) watched.delete(key);
-        count -= 1;
-        listening(count);
+        listening(-1);
       };
     },
     async stop() {

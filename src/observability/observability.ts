@@ -9,6 +9,7 @@ import { jobMetrics } from './jobMetrics.ts';
 import { queueMetrics } from './queueMetrics.ts';
 import { quotaAlerts } from './quotaAlerts.ts';
 import { slowQueryLog } from './slowQueries.ts';
+import { streamMetrics } from './streamMetrics.ts';
 import { webhookMetrics } from './webhookMetrics.ts';
 
 export interface Exposition {
@@ -34,6 +35,7 @@ export function createObservability({ log, slowQueryMs }: { log: Log; slowQueryM
     cacheLookedUp: cacheMetrics(registry),
     queue: queueMetrics(registry, log),
     inbox: inboxMetrics(registry),
+    streamsChanged: streamMetrics(registry),
     /** Measures a connection's commands and pools. Before it is opened, with `monitorCommands`. */
     watchConnection(connection: Connection): void {
       database.watch(connection, slowQueryLog(connection, log, slowQueryMs));

@@ -37,7 +37,7 @@ export async function createService(options: CoreOptions): Promise<Service> {
   const sessions = await sessionTrustOf(env);
   const core = createCore(options);
   const { ctx, connection, storage, observability } = core;
-  const watch = createGenerationWatch(ctx);
+  const watch = createGenerationWatch(ctx, observability.streamsChanged);
   const { inbox, readers } = createInbound(env, ctx, observability);
   const jobs: RunningJob[] = [];
   let isPrepared = false;

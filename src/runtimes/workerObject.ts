@@ -1,10 +1,11 @@
 import { EnvironmentError } from '../config/env.ts';
 import { errorFields } from '../config/log.ts';
+import { whenBodyEnds } from './bodyEnd.ts';
 import { openWorkerSession, type WorkerSession } from './workerSession.ts';
 import { appOf, type Bindings, refuse, setupOrProblem, type WorkerSetup } from './workerSetup.ts';
 
 /**
- * Connections for commands. With one that watches each member of a replica set of three they are the six that Cloudflare lets be open
+ * Connections for commands; while events are streamed, one of them waits for changes. With one that watches each member of a replica set of three they are the six that Cloudflare lets be open
  * at once: https://developers.cloudflare.com/workers/platform/limits/#simultaneous-open-connections
  */
 const POOL_SIZE = 3;
@@ -39,16 +40,23 @@ export class ApiObject {
     this.#held ??= this.#hold(setup);
     const { session, fetch } = this.#held;
     this.#underWay += 1;
+    const ended = () => {
+      this.#underWay -= 1;
+    };
     try {
       await session.connect();
-      return await fetch(request);
-    } finally {
-      this.#underWay -= 1;
+      const response = await fetch(request);
+      if (isStream(response)) return whenBodyEnds(response, ended);
+      ended();
+      return response;
+    } catch (error) {
+      ended();
+      throw error;
     }
   }
 
   #hold(setup: WorkerSetup): Held {
-    const session = openWorkerSession(setup, { poolSize: POOL_SIZE });
+    const session = openWorkerSession(setup, { poolSize: POOL_SIZE, watches: true });
     const app = appOf(setup, session);
     const watch = setInterval(() => {
       if (this.#underWay > 0 || session.idleMs() < IDLE_MS) return;
@@ -59,4 +67,9 @@ export class ApiObject {
     }, IDLE_MS / 4);
     return { session, fetch: app.fetch };
   }
+}
+
+/** The one kind of answer that needs the database after it has begun. */
+function isStream(response: Response): boolean {
+  return response.headers.get('Content-Type') === 'text/event-stream';
 }

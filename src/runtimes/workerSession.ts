@@ -8,6 +8,7 @@ import { createKeyring } from '../encryption/keyring.ts';
 import { createAdmitter } from '../jobs/admitter.ts';
 import { createAnnouncer } from '../jobs/announcer.ts';
 import { createGenerationWatch } from '../jobs/generationWatch.ts';
+import type { RunningJob } from '../jobs/repeat.ts';
 import { createSettler } from '../jobs/settler.ts';
 import { createModels } from '../models/index.ts';
 import { onQuotaAlert } from '../models/statements/quotaAlerts.ts';
@@ -45,7 +46,16 @@ export interface WorkerSession {
 }
 
 /** One request sends its commands one after the other. */
-const SINGLE = { poolSize: 1 };
+const SINGLE = { poolSize: 1, watches: false };
+
+/** Tells of nothing: whoever follows a generation gets its present state, and comes back for the next. */
+const NO_WATCH: GenerationWatch & RunningJob = {
+  subscribe(_id, told) {
+    told(null);
+    return () => {};
+  },
+  async stop() {},
+};
 
 /** Asked now and then instead of told at once: one connection to each member of a replica set less. */
 const WATCH = { serverMonitoringMode: 'poll' } as const;
@@ -56,10 +66,12 @@ let areIndexesBuilt = false;
 /**
  * Workers refuse the use of a socket in any other request than the one that opened it, hence a connection for each
  * (https://developers.cloudflare.com/workers/runtime-apis/tcp-sockets/), unless an object holds it.
+ *
+ * @param watches whether it lasts long enough to tell of what changes later
  */
 export function openWorkerSession(
   { env, mongodbUri, log, observability }: WorkerSessionDeps,
-  { poolSize }: { poolSize: number } = SINGLE,
+  { poolSize, watches }: { poolSize: number; watches: boolean } = SINGLE,
 ): WorkerSession {
   const clock = systemClock(env.clockOffsetSeconds);
   const connection = mongoose.createConnection();
@@ -105,7 +117,7 @@ export function openWorkerSession(
     }
   }
 
-  const watch = createGenerationWatch(ctx);
+  const watch = watches ? createGenerationWatch(ctx, observability.streamsChanged) : NO_WATCH;
 
   return {
     ctx,

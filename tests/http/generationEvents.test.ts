@@ -7,6 +7,7 @@ import { complete } from '@/workflows/endGeneration.ts';
 import { problemOf } from '../support/api.ts';
 import { type Caller, type TestApplication, testApplication } from '../support/application.ts';
 import { useDatabase } from '../support/database.ts';
+import { eventsOf } from '../support/events.ts';
 
 const store = useDatabase();
 let application: TestApplication;
@@ -30,32 +31,6 @@ async function claim() {
   const claimed = await claimNext(application.ctx, { workerId: 'w', leaseSeconds: 60 });
   if (!claimed) throw new Error('One waits');
   return { id: claimed._id, token: claimed.lease.token };
-}
-
-/** Reads events one by one; null at the end of the stream. */
-function eventsOf(response: Response) {
-  if (!response.body) throw new Error('There is no body');
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let text = '';
-  return {
-    async next() {
-      for (;;) {
-        const end = text.indexOf('\n\n');
-        if (end >= 0) {
-          const block = text.slice(0, end);
-          text = text.slice(end + 2);
-          const [, id] = /^event: status\nid: (.*)\ndata: (.*)$/.exec(block) ?? [];
-          if (id === undefined) continue;
-          const data = JSON.parse(block.slice(block.indexOf('data: ') + 6));
-          return { id, status: data.status, startedAt: data.startedAt, images: data.outputImages.length };
-        }
-        const { done, value } = await reader.read();
-        if (done) return null;
-        text += value;
-      }
-    },
-    close: () => reader.cancel(),
-  };
 }
 
 const open = (id: string, headers: Record<string, string> = {}) =>

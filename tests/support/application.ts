@@ -108,7 +108,7 @@ export async function testApplication(
   );
   const inbox = createInbox(ctx, { stripe: billing.apply, clerk: clerkEvents(ctx) }, observability.inbox.attempted);
   const cleanup = { finishedDays: 365, failedDays: 30, deletedDays: 30 };
-  const watch = createGenerationWatch(ctx);
+  const watch = createGenerationWatch(ctx, observability.streamsChanged);
   const app = createApp({
     log,
     ctx,
