@@ -12,7 +12,7 @@ h3 { margin: 2rem 0 .25rem; font-size: 1.05rem; overflow-wrap: anywhere; }
 code { font: .92em ui-monospace, monospace; background: var(--soft); border-radius: .25rem; padding: .1em .3em; }
 pre { overflow-x: auto; background: var(--soft); border-radius: .25rem; padding: .75rem; }
 pre code { background: none; padding: 0; }
-nav ul { columns: 18rem; padding-left: 1.1rem; }
+nav ul { columns: 18rem; padding-left: 1.1rem; overflow-wrap: anywhere; }
 .table { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0 1rem; font-size: .93rem; }
 caption { text-align: left; font-weight: 600; padding: .4rem 0; }

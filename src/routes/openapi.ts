@@ -12,6 +12,8 @@ Unknown fields of a body, and unknown or repeated parameters of a query, are ref
 A body may have 1 MiB. Every error is \`application/problem+json\` (RFC 9457) with a stable \`code\`.
 Every answer carries \`X-Request-Id\`: your own, where you sent one of 1 to 128 letters, digits, \`.\`, \`_\` or \`-\`.`;
 
+const METHODS = ['get', 'put', 'post', 'patch', 'delete'] as const;
+
 /** Describes an application by its own routes and the schemas that validate them. */
 export async function openApiOf(app: Hono<EdgeEnv>): Promise<OpenApiDocument> {
   const document = await generateSpecs(app, {
@@ -49,10 +51,19 @@ export async function openApiOf(app: Hono<EdgeEnv>): Promise<OpenApiDocument> {
       },
     },
   });
-  for (const path of Object.values(document.paths)) {
-    for (const operation of [path.get, path.put, path.post, path.patch, path.delete]) {
-      if (operation) complete(operation);
+  for (const [address, path] of Object.entries(document.paths)) {
+    for (const method of METHODS) {
+      const operation = path[method];
+      if (!operation) continue;
+      complete(operation);
+      operation.operationId = operationIdOf(method, address);
     }
   }
   return document;
+}
+
+/** `get` and `/v1/users/{id}` are `getV1UsersById`. The generator's own name is that of the middleware, where a module has some. */
+function operationIdOf(method: string, address: string): string {
+  const words = address.replaceAll('{', 'by-').match(/[A-Za-z0-9]+/g) ?? [];
+  return [method, ...words.map((word) => word.charAt(0).toUpperCase() + word.slice(1))].join('');
 }

@@ -49,6 +49,11 @@ describe('every operation', () => {
     expect(described.securitySchemes).toEqual(expect.arrayContaining([...schemes]));
   });
 
+  it('has a name of its own', () => {
+    const ids = described.operations.map(({ operationId }) => operationId);
+    expect(ids.filter((id, index) => ids.indexOf(id) !== index)).toEqual([]);
+  });
+
   it('under /v1 needs a token', () => {
     const open = described.operations.filter(({ path, schemes }) => path.startsWith('/v1/') && schemes.length === 0);
     expect(open.map(({ path }) => path)).toEqual([]);
