@@ -3,6 +3,7 @@ import type Stripe from 'stripe';
 import { fingerprintOf } from '../domain/idempotency.ts';
 import { recordActOnce } from '../repositories/audit.ts';
 import type { ClaimedEvent } from '../repositories/inbox.ts';
+import { storedSubscriptionId } from '../repositories/syncedSubscriptions.ts';
 import { idOf } from './snapshot.ts';
 import { calling } from './stripe.ts';
 import type { BillingDeps } from './sync.ts';
@@ -34,7 +35,8 @@ export async function endAccess(
     actor: { kind: 'webhook', id: 'stripe' },
     detail: { reason },
   } as const;
-  await recordActOnce(store, await actId(event._id), act);
+  const stored = await storedSubscriptionId(store, subscription.id);
+  await recordActOnce(store, await actId(event._id), act, stored ? { model: 'Subscription', id: stored } : undefined);
   await calling(() =>
     stripe.subscriptions.cancel(
       subscription.id,

@@ -88,6 +88,12 @@ export async function endSubscription(store: Store, read: StoredSubscription): P
   return modifiedCount === 1;
 }
 
+/** The subscription that is stored of one of Stripe's. */
+export async function storedSubscriptionId(store: Store, stripeSubscriptionId: string): Promise<Types.ObjectId | null> {
+  const stored = await subscriptionsOf(store).findOne({ stripeSubscriptionId }, { projection: { _id: 1 } });
+  return stored?._id ?? null;
+}
+
 /** The user's subscription that has not ended, whoever made it. */
 export async function liveSubscriptionOf(store: Store, userId: Types.ObjectId): Promise<Subscription | null> {
   return await subscriptionsOf(store).findOne({ userId, isDeleted: false, status: { $in: [...LIVE_STATUSES] } });

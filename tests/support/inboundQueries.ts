@@ -20,6 +20,7 @@ import {
   insertSubscription,
   liveSubscriptionOf,
   overwriteSubscription,
+  storedSubscriptionId,
   subscriptionsOfCustomer,
 } from '@/repositories/syncedSubscriptions.ts';
 import type { Context } from '@/workflows/context.ts';
@@ -55,6 +56,7 @@ async function subscriptionQueries(store: TestStore & Context): Promise<void> {
   if (!stored) throw new Error('One was just stored');
   await overwriteSubscription(store, stored, { ...FACTS, ...PERIOD, ...ids }, said);
   await liveSubscriptionOf(store, stored.userId);
+  await storedSubscriptionId(store, ids.stripeSubscriptionId);
   await endSubscription(store, { ...stored, revision: stored.revision + 1 });
 }
 
