@@ -52,9 +52,7 @@ export function startWorker({ ctx, provider, storage, concurrency }: WorkerDeps)
 
   async function claim(): Promise<Leased | null> {
     try {
-      const claimed = await claimNext(ctx, { workerId, leaseSeconds: LEASE_SECONDS });
-      if (claimed) ctx.announcer.notice(claimed._id);
-      return claimed;
+      return await claimNext(ctx, { workerId, leaseSeconds: LEASE_SECONDS });
     } catch (error) {
       log.warn('the worker cannot reach the queue', errorFields(error));
       return null;

@@ -6,7 +6,11 @@ import type { Context } from './context.ts';
  * just be entering the queue: that is waited for, so that whoever has created a generation can claim it at once.
  */
 export async function claim(ctx: Context, asked: Claim): Promise<Leased | null> {
-  const claimed = await claimGeneration(ctx, asked);
-  if (claimed || !(await ctx.queue.entered())) return claimed;
-  return claimGeneration(ctx, asked);
+  const claimed = (await claimGeneration(ctx, asked)) ?? (await claimEntering(ctx, asked));
+  if (claimed) ctx.announcer.notice(claimed._id);
+  return claimed;
+}
+
+async function claimEntering(ctx: Context, asked: Claim): Promise<Leased | null> {
+  return (await ctx.queue.entered()) ? claimGeneration(ctx, asked) : null;
 }

@@ -42,9 +42,12 @@ export async function sweep(ctx: Context, graceMs: number = SETTLING_GRACE_MS): 
   const entriesSettled = await settleAll(ctx, dueBy);
   const subscriptionsFollowed = await followAll(ctx);
   const actsRecorded = await recordActs(ctx);
-  const { deliveries: eventsPublished } = await publishEvents(ctx, dueBy, (error) => {
+  // Nobody but the sweep tells of what it has ended itself.
+  const announcedBy = attemptsEnded > 0 ? ctx.clock.now() : dueBy;
+  const { deliveries: eventsPublished } = await publishEvents(ctx, announcedBy, (error) => {
     ctx.log.error('the sweep left something undone', errorFields(error));
   });
+  if (eventsPublished > 0) ctx.courier.wake();
   return { attemptsEnded, obligationsPaid, entriesSettled, subscriptionsFollowed, actsRecorded, eventsPublished };
 }
 
