@@ -1,7 +1,8 @@
 import { createMiddleware } from 'hono/factory';
 import { uniqueSymbol } from 'hono-openapi';
 import { constantTimeEqual } from '../domain/constantTime.ts';
-import { BEARER_SCHEME, challenge } from './auth.ts';
+import { BEARER_SCHEME } from './auth.ts';
+import { challenge } from './challenge.ts';
 import type { EdgeEnv } from './context.ts';
 import { problemAnswers } from './describe.ts';
 import { Refusal } from './refusal.ts';
