@@ -318,6 +318,15 @@ describe('production', () => {
     ]);
   });
 
+  it('does not let webhooks into its own network', () => {
+    expect(refusal({ ...PRODUCTION, WEBHOOK_ALLOW_LOOPBACK: 'on' })).toEqual([
+      expect.stringMatching(/^WEBHOOK_ALLOW_LOOPBACK is on: production must not/),
+    ]);
+    expect(readEnv(PRODUCTION).webhooks).toEqual({ allowLoopback: false });
+    expect(readEnv({ WEBHOOK_ALLOW_LOOPBACK: 'on' }).webhooks).toEqual({ allowLoopback: true });
+    expect(readEnv({}).webhooks).toEqual({ allowLoopback: false });
+  });
+
   it('is known without reading the rest', () => {
     expect([isProduction({ NODE_ENV: 'production' }), isProduction({ NODE_ENV: 'test' }), isProduction({})]).toEqual([
       true,

@@ -1,0 +1,4 @@
+import { check } from './check.ts';
+
+console.log(JSON.stringify(await check()));
+process.exit(0);
