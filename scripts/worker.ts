@@ -2,6 +2,7 @@
 import { requireWritableFolder } from '../src/config/folders.ts';
 import { createCore } from '../src/runtimes/core.ts';
 import { endOnSignal, processLog, runProcess } from '../src/runtimes/serve.ts';
+import { openTracing } from '../src/runtimes/tracing.ts';
 import { openDatabase, tellWhoseDatabase } from './database.ts';
 
 await runProcess(async (env) => {
@@ -9,7 +10,7 @@ await runProcess(async (env) => {
   await requireWritableFolder(env.storage.variable, env.storage.directory);
   const database = await openDatabase(env);
   tellWhoseDatabase(database, env, log);
-  const core = createCore({ env, mongodbUri: database.uri, log });
+  const core = createCore({ env, mongodbUri: database.uri, log, tracing: await openTracing(env, log) });
   const giveUp = new AbortController();
   let stopWorking = async () => giveUp.abort(new Error('Stopped before the database was reached'));
   endOnSignal(log, async () => {

@@ -6,7 +6,7 @@ import type { Context } from '../workflows/context.ts';
 import type { ApplyEvent } from '../workflows/inbox.ts';
 import { stripeEvents } from './applyEvent.ts';
 import { readStripeEvent } from './events.ts';
-import { createStripe } from './stripe.ts';
+import { createStripe, type StripeConfig } from './stripe.ts';
 import type { BillingDeps } from './sync.ts';
 
 /** Everything that has to do with Stripe, in one process. */
@@ -25,8 +25,9 @@ export function createBilling(
   { secretKey, webhookSecret, apiBase, prices }: Env['stripe'],
   ctx: Context,
   problemSeen: (problem: string) => void = () => {},
+  fetch?: StripeConfig['fetch'],
 ): Billing {
-  const config = { secretKey: secretKey ?? NO_KEY, apiBase, prices };
+  const config = { secretKey: secretKey ?? NO_KEY, apiBase, prices, fetch };
   const stripe = createStripe(config);
   const deps: BillingDeps | null =
     secretKey === undefined ? null : { store: ctx, stripe, config, needsPerson: teller(ctx, problemSeen) };

@@ -12,6 +12,8 @@ export interface StripeConfig {
   apiBase: string | undefined;
   /** The ids of the prices. Where one is not given, the price's lookup key or metadata tell its tier. */
   prices: Env['stripe']['prices'];
+  /** In place of the runtime's. */
+  fetch?: typeof globalThis.fetch | undefined;
 }
 
 /** How long one call may take. Milliseconds; the SDK repeats a call that failed twice, under the same idempotency key. */
@@ -22,10 +24,10 @@ const NETWORK_RETRIES = 2;
  * Stripe's own SDK, speaking the API version that it is pinned to, whatever the account's default is
  * (https://docs.stripe.com/api/versioning).
  */
-export function createStripe({ secretKey, apiBase }: StripeConfig): Stripe {
+export function createStripe({ secretKey, apiBase, fetch }: StripeConfig): Stripe {
   return new Stripe(secretKey, {
     // `fetch` is there on every runtime; the SDK's other client needs Node's.
-    httpClient: Stripe.createFetchHttpClient(),
+    httpClient: Stripe.createFetchHttpClient(fetch),
     maxNetworkRetries: NETWORK_RETRIES,
     timeout: TIMEOUT_MS,
     telemetry: false,

@@ -19,6 +19,14 @@ export function wholeNumber(min: number, max: number) {
     .transform(Number);
 }
 
+/** A part of a whole. */
+export const share = z
+  .string()
+  .refine((text) => /^(?:0(?:\.\d{1,9})?|1(?:\.0{1,9})?)$/.test(text), {
+    error: ({ input }) => `is ${shown(input)}: it must be a number from 0 to 1`,
+  })
+  .transform(Number);
+
 export function matching(pattern: RegExp, right: string) {
   return z.string().regex(pattern, { error: `has not the right form: it must be ${right}` });
 }

@@ -67,6 +67,16 @@ export interface Env {
   };
   /** Whether events may be sent to this machine, and without https: for development. */
   readonly webhooks: { readonly allowLoopback: boolean };
+  /** Where traces go; undefined: nothing is traced. */
+  readonly tracing:
+    | {
+        /** A collector of OTLP over HTTP, without a slash at the end. */
+        readonly endpoint: string;
+        readonly serviceName: string;
+        /** Of the traces that no caller has begun, from 0 to 1. */
+        readonly ratio: number;
+      }
+    | undefined;
   /** Milliseconds from which a command to the database is logged as slow. */
   readonly slowQueryMs: number;
 }
@@ -115,8 +125,15 @@ export function structured(given: Variables): Env {
     },
     edge: { durableObjects: given.DURABLE_OBJECTS, picturesUrl: given.PICTURES_URL },
     webhooks: { allowLoopback: given.WEBHOOK_ALLOW_LOOPBACK === 'on' },
+    tracing: tracingOf(given),
     slowQueryMs: given.SLOW_QUERY_MS,
   };
+}
+
+function tracingOf(given: Variables): Env['tracing'] {
+  const endpoint = given.OTEL_EXPORTER_OTLP_ENDPOINT;
+  if (endpoint === undefined) return undefined;
+  return { endpoint, serviceName: given.OTEL_SERVICE_NAME, ratio: given.OTEL_TRACES_SAMPLER_ARG };
 }
 
 function storageOf(given: Variables): Env['storage'] {

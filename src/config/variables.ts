@@ -10,6 +10,7 @@ import {
   origins,
   pageOrigins,
   publicKey,
+  share,
   shown,
   trustedProxy,
   wholeNumber,
@@ -63,6 +64,9 @@ export const variables = z.object({
   PICTURES_URL: httpUrl().optional(),
   DURABLE_OBJECTS: wholeNumber(1, 1_000).default(4),
   WEBHOOK_ALLOW_LOOPBACK: oneOf(['on', 'off']).default('off'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl().optional(),
+  OTEL_SERVICE_NAME: z.string().default('artifex'),
+  OTEL_TRACES_SAMPLER_ARG: share.default(1),
   SLOW_QUERY_MS: wholeNumber(0, 3_600_000).default(100),
 });
 

@@ -11,7 +11,8 @@ export interface Auth {
 
 /** What every handler finds in its context. */
 export interface EdgeEnv {
-  Variables: RequestIdVariables;
+  /** `traceId` where requests are traced. */
+  Variables: RequestIdVariables & { traceId?: string };
   Bindings: Peer;
 }
 

@@ -12,6 +12,7 @@ import { requestId } from './requestId.ts';
 import { type AnsweredRequest, requestLog } from './requestLog.ts';
 import { knownRoutesOnly } from './routing.ts';
 import { securityHeaders } from './securityHeaders.ts';
+import { type TraceRequest, traceRequests } from './traceRequests.ts';
 
 export interface EdgeDeps extends AddressLimits {
   log: Log;
@@ -19,6 +20,8 @@ export interface EdgeDeps extends AddressLimits {
   requestAnswered: (request: AnsweredRequest) => void;
   /** Whose pages may use the API; `*`: everybody's. */
   corsOrigins: readonly string[];
+  /** Without it nothing is traced. */
+  traceRequest?: TraceRequest | undefined;
 }
 
 /**
@@ -29,7 +32,9 @@ export function createEdge(deps: EdgeDeps): Hono<EdgeEnv> {
   const app = new Hono<EdgeEnv>();
   app.onError(problemHandler(deps.log));
   app.notFound(notFoundHandler);
-  app.use(requestId(), requestLog(deps.log, deps.requestAnswered), securityHeaders(), crossOrigin(deps.corsOrigins));
+  app.use(requestId());
+  if (deps.traceRequest) app.use(traceRequests(deps.traceRequest));
+  app.use(requestLog(deps.log, deps.requestAnswered), securityHeaders(), crossOrigin(deps.corsOrigins));
   app.use(requireHost(), limitAddresses(deps), knownRoutesOnly(app), refuseLargeBodies());
   app.use(throwErrorsOnly(), describeRoute({ responses: { default: anyProblem() } }));
   return app;

@@ -23,6 +23,7 @@ export function requestLog(log: Log, answered: (request: AnsweredRequest) => voi
       ...request,
       milliseconds: Math.round(milliseconds * 10) / 10,
       requestId: c.var.requestId,
+      traceId: c.var.traceId,
     });
   });
 }

@@ -1,10 +1,14 @@
 import type { Connection } from 'mongoose';
 
-/** A command that has been answered, or has not. */
-export interface FinishedCommand {
+/** A command that is sent. */
+export interface BegunCommand {
   name: string;
   /** Empty for a command that is about no collection. */
   collection: string;
+}
+
+/** A command that has been answered, or has not. */
+export interface FinishedCommand extends BegunCommand {
   seconds: number;
   /** The server was to answer when there is something to tell: how long it took says nothing of how it fares. */
   isWait: boolean;
@@ -14,6 +18,7 @@ export interface FinishedCommand {
   errors: readonly (number | string)[];
 }
 
+type Told = (command: FinishedCommand) => void;
 type Fields = Readonly<Record<string, unknown>>;
 
 /** What is used of the driver's events. */
@@ -29,22 +34,26 @@ interface Ended {
 /**
  * Tells of every command of a connection that was opened with `monitorCommands`
  * (https://www.mongodb.com/docs/drivers/node/current/monitoring-and-logging/monitoring/#command-monitoring).
+ *
+ * @param begun told of a command where it is sent; returns what is to be told of its end
  */
-export function watchCommands(connection: Connection, told: (command: FinishedCommand) => void): void {
+export function watchCommands(connection: Connection, begun: (command: BegunCommand) => Told | undefined): void {
   // The driver's own durations are whole milliseconds.
-  const underWay = new Map<number, Pick<Started, 'commandName' | 'command'> & { at: number }>();
+  const underWay = new Map<number, BegunCommand & { command: Fields; at: number; told: Told }>();
 
   function end({ requestId }: Ended, errors: (number | string)[]): void {
     const started = underWay.get(requestId);
     if (!started) return;
     underWay.delete(requestId);
-    const { commandName: name, command, at } = started;
+    const { name, collection, command, at, told } = started;
     const seconds = (performance.now() - at) / 1000;
-    told({ name, collection: collectionOf(name, command), seconds, isWait: isWait(name, command), command, errors });
+    told({ name, collection, seconds, isWait: isWait(name, command), command, errors });
   }
 
-  connection.on('commandStarted', ({ requestId, commandName, command }: Started) => {
-    underWay.set(requestId, { commandName, command, at: performance.now() });
+  connection.on('commandStarted', ({ requestId, commandName: name, command }: Started) => {
+    const collection = collectionOf(name, command);
+    const told = begun({ name, collection });
+    if (told) underWay.set(requestId, { name, collection, command, at: performance.now(), told });
   });
   connection.on('commandSucceeded', (ended: Ended & { reply: unknown }) => end(ended, errorsIn(ended.reply)));
   connection.on('commandFailed', (ended: Ended & { failure: Error }) => end(ended, [codeOf(ended.failure)]));

@@ -81,13 +81,14 @@ export function databaseMetrics(registry: Registry) {
     /** @param isSlow told of each command that was no wait; what it does with it is its own business */
     watch(connection: Connection, isSlow: (command: FinishedCommand) => boolean): void {
       const collectionLabel = oneOf(['', ...collectionsOf(connection)]);
-      watchCommands(connection, (finished) => {
+      const measure = (finished: FinishedCommand) => {
         const labels = { command: commandLabel(finished.name), collection: collectionLabel(finished.collection) };
         for (const code of finished.errors) errors.inc({ command: labels.command, code: codeLabel(String(code)) });
         if (finished.isWait) return;
         duration.observe(labels, finished.seconds);
         if (isSlow(finished)) slow.inc(labels);
-      });
+      };
+      watchCommands(connection, () => measure);
       const pool = watchPools(connection, () => failures.inc());
       connection.on('connected', () => pools.add(pool));
       connection.on('close', () => pools.delete(pool));

@@ -10,6 +10,7 @@ import { queueMetrics } from './queueMetrics.ts';
 import { quotaAlerts } from './quotaAlerts.ts';
 import { slowQueryLog } from './slowQueries.ts';
 import { streamMetrics } from './streamMetrics.ts';
+import type { Tracing } from './tracing/tracing.ts';
 import { webhookMetrics } from './webhookMetrics.ts';
 
 export interface Exposition {
@@ -23,11 +24,19 @@ export interface Exposition {
  */
 export type Observability = ReturnType<typeof createObservability>;
 
-export function createObservability({ log, slowQueryMs }: { log: Log; slowQueryMs: number }) {
+interface Options {
+  log: Log;
+  slowQueryMs: number;
+  tracing?: Tracing | null;
+}
+
+export function createObservability({ log, slowQueryMs, tracing = null }: Options) {
   const registry = new Registry();
   const database = databaseMetrics(registry);
 
   return {
+    /** Null where nothing is traced. */
+    tracing,
     jobs: jobMetrics(registry),
     webhooks: webhookMetrics(registry),
     alertQuota: quotaAlerts(registry, log),
@@ -39,6 +48,7 @@ export function createObservability({ log, slowQueryMs }: { log: Log; slowQueryM
     /** Measures a connection's commands and pools. Before it is opened, with `monitorCommands`. */
     watchConnection(connection: Connection): void {
       database.watch(connection, slowQueryLog(connection, log, slowQueryMs));
+      tracing?.watchConnection(connection);
     },
     /** Adds what the runtime tells of the process: event loop, processor, memory, files. For runtimes that have a process. */
     watchProcess(): void {

@@ -3,7 +3,7 @@ import { createCall } from './openai/call.ts';
 import { dialectOf, promptOf } from './openai/dialect.ts';
 import { toProviderError } from './openai/failures.ts';
 import { fetchPicture, isHttpLoopback } from './openai/picture.ts';
-import { limitedFetch, untilAborted } from './openai/transport.ts';
+import { type Fetch, limitedFetch, untilAborted } from './openai/transport.ts';
 import { type GeneratedImage, type ImageProvider, type ImageRequest, ProviderError } from './port.ts';
 import { drawingStopped } from './stopped.ts';
 
@@ -17,6 +17,8 @@ export interface OpenaiConfig {
   timeoutMs: number;
   /** Repetitions of a call that met 429, 5xx, a broken connection or a timeout. */
   maxRetries?: number;
+  /** In place of the runtime's. */
+  fetch?: Fetch | undefined;
 }
 
 function refuseUnsupported(request: ImageRequest, model: string): void {
@@ -46,7 +48,7 @@ export function openaiProvider(config: OpenaiConfig): ImageProvider {
     apiKey,
     maxRetries,
     timeout: timeoutMs,
-    fetch: limitedFetch(timeoutMs),
+    fetch: limitedFetch(timeoutMs, config.fetch),
     // Given, so that the client does not look for them in the environment by itself.
     organization: null,
     project: null,

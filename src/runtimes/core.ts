@@ -18,6 +18,8 @@ import { startWorker, type Worker } from '../jobs/worker.ts';
 import { createModels } from '../models/index.ts';
 import { onQuotaAlert } from '../models/statements/quotaAlerts.ts';
 import { createObservability, type Observability } from '../observability/observability.ts';
+import { tracedPost } from '../observability/tracing/tracedCalls.ts';
+import type { Tracing } from '../observability/tracing/tracing.ts';
 import { nameServers } from '../outbound/names.ts';
 import { createPost } from '../outbound/post.ts';
 import { createProvider } from '../providers/index.ts';
@@ -34,6 +36,8 @@ export interface CoreOptions {
   env: Env;
   mongodbUri: string;
   log: Log;
+  /** Without it nothing is traced. */
+  tracing?: Tracing | null;
 }
 
 /** What every process of Artifex has, whether it serves, works or runs one command. */
@@ -59,12 +63,12 @@ export interface Core {
 const WORKER_CONCURRENCY = 2;
 
 /** @throws {EnvironmentError} for an address that the driver does not take */
-export function createCore({ env, mongodbUri, log }: CoreOptions): Core {
+export function createCore({ env, mongodbUri, log, tracing = null }: CoreOptions): Core {
   checkAddress(mongodbUri);
   const clock = systemClock(env.clockOffsetSeconds);
   const connection = mongoose.createConnection();
   useKeyring(connection, createKeyring(env.fieldEncryptionKeys));
-  const observability = createObservability({ log, slowQueryMs: env.slowQueryMs });
+  const observability = createObservability({ log, slowQueryMs: env.slowQueryMs, tracing });
   const store = { models: createModels(connection, clock), clock };
   const storage = diskStorage(env.storage.directory);
   let wakeCourier: () => void = () => {};
@@ -109,14 +113,17 @@ export function createCore({ env, mongodbUri, log }: CoreOptions): Core {
       await connectDB({ uri: mongodbUri, connection, log, monitorCommands: true, ...options });
     },
     startWorker() {
-      const provider = createProvider(providerConfigOf(env));
+      const provider = createProvider(providerConfigOf(env, tracing));
       const worker = startWorker({ ctx, provider, storage, concurrency: WORKER_CONCURRENCY });
       wakeWorker = worker.wake;
       return worker;
     },
     startCourier() {
       const { allowLoopback } = env.webhooks;
-      const post = createPost({ resolve: nameServers(), allowLoopback, timeoutMs: WEBHOOK_LIMITS.timeoutMs });
+      const post = tracedPost(
+        tracing,
+        createPost({ resolve: nameServers(), allowLoopback, timeoutMs: WEBHOOK_LIMITS.timeoutMs }),
+      );
       const courier = startCourier({ store, log, post, bodyOf: webhookBody, observer: observability.webhooks });
       wakeCourier = courier.wake;
       return courier;
@@ -126,12 +133,20 @@ export function createCore({ env, mongodbUri, log }: CoreOptions): Core {
       await announcer.drained();
       await settler.drained();
       await disconnectDB(connection);
+      await tracing?.stop();
     },
   };
 }
 
-function providerConfigOf({ images }: Env) {
+function providerConfigOf({ images }: Env, tracing: Tracing | null) {
   if (images.provider === 'procedural') return { kind: 'procedural' } as const;
   const { baseUrl, apiKey, model, timeoutSeconds } = images;
-  return { kind: 'openai', baseURL: baseUrl, apiKey, model, timeoutMs: timeoutSeconds * 1000 } as const;
+  return {
+    kind: 'openai',
+    baseURL: baseUrl,
+    apiKey,
+    model,
+    timeoutMs: timeoutSeconds * 1000,
+    fetch: tracing?.fetch,
+  } as const;
 }

@@ -14,8 +14,12 @@ export interface Inbound {
   readers: Readonly<Record<WebhookSource, ((payload: string, headers: Headers) => Promise<ToldEvent | null>) | null>>;
 }
 
-export function createInbound(env: Env, ctx: Context, { inbox: metrics }: Pick<Observability, 'inbox'>): Inbound {
-  const billing = createBilling(env.stripe, ctx, metrics.needsPerson);
+export function createInbound(
+  env: Env,
+  ctx: Context,
+  { inbox: metrics, tracing }: Pick<Observability, 'inbox' | 'tracing'>,
+): Inbound {
+  const billing = createBilling(env.stripe, ctx, metrics.needsPerson, tracing?.fetch);
   const inbox = createInbox(ctx, { stripe: billing.apply, clerk: clerkEvents(ctx) }, metrics.attempted);
   const { webhookSigningSecret: secret } = env.clerk;
   const clerk =

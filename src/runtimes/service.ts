@@ -2,10 +2,11 @@ import { createApp } from '../app.ts';
 import { getConnectionInfo } from '../config/database.ts';
 import type { Env } from '../config/env.ts';
 import { requireWritableFolder } from '../config/folders.ts';
+import type { Log } from '../config/log.ts';
 import { perMinute } from '../domain/rateLimit.ts';
 import { openDevelopmentKey } from '../identity/developmentKey.ts';
 import { createIdentities } from '../identity/identities.ts';
-import { clerkProfiles, noProfiles } from '../identity/profiles.ts';
+import { clerkProfiles, noProfiles, type ProfileSource } from '../identity/profiles.ts';
 import { clerkTrust, developmentTrust, type SessionTrust } from '../identity/sessionTrust.ts';
 import { createGenerationWatch } from '../jobs/generationWatch.ts';
 import { createMaintenance } from '../jobs/maintenance.ts';
@@ -14,10 +15,13 @@ import { startScheduler } from '../jobs/scheduler.ts';
 import { startSweeper } from '../jobs/sweeper.ts';
 import type { Peer } from '../middleware/context.ts';
 import { memoryLimiter } from '../middleware/memoryLimiter.ts';
+import { tracedProfiles } from '../observability/tracing/tracedCalls.ts';
+import type { Tracing } from '../observability/tracing/tracing.ts';
 import { createLimitMemory, sharedLimiter } from '../repositories/rateLimits.ts';
 import { tellOfClearData } from './clearData.ts';
 import { type Core, type CoreOptions, createCore } from './core.ts';
 import { createInbound } from './inbound.ts';
+import { openTracing } from './tracing.ts';
 
 /** The API and its jobs in one process; only the socket is missing. */
 export interface Service extends Pick<Core, 'ctx' | 'connection'> {
@@ -30,12 +34,13 @@ export interface Service extends Pick<Core, 'ctx' | 'connection'> {
   stop(): Promise<void>;
 }
 
-export async function createService(options: CoreOptions): Promise<Service> {
+export async function createService(options: Omit<CoreOptions, 'tracing'>): Promise<Service> {
   const { env, log } = options;
   tellOfClearData(env, log);
   await requireWritableFolder(env.storage.variable, env.storage.directory);
   const sessions = await sessionTrustOf(env);
-  const core = createCore(options);
+  const tracing = await openTracing(env, log);
+  const core = createCore({ ...options, tracing });
   const { ctx, connection, storage, observability } = core;
   const watch = createGenerationWatch(ctx, observability.streamsChanged);
   const { inbox, readers } = createInbound(env, ctx, observability);
@@ -58,9 +63,10 @@ export async function createService(options: CoreOptions): Promise<Service> {
     sessions,
     workerToken: env.worker.token,
     identities: createIdentities((isHit) => observability.cacheLookedUp('identities', isHit)),
+    traceRequest: tracing?.traceRequest,
     requestAnswered: observability.requestAnswered,
     metrics: observability.exposition,
-    profiles: env.clerk.secretKey === undefined ? noProfiles : clerkProfiles(env.clerk.secretKey, log),
+    profiles: profilesOf(env, log, tracing),
     isPrepared: () => isPrepared,
     health: () => {
       const info = getConnectionInfo(connection);
@@ -98,6 +104,10 @@ export async function createService(options: CoreOptions): Promise<Service> {
       await core.close();
     },
   };
+}
+
+function profilesOf({ clerk }: Env, log: Log, tracing: Tracing | null): ProfileSource {
+  return clerk.secretKey === undefined ? noProfiles : tracedProfiles(tracing, clerkProfiles(clerk.secretKey, log));
 }
 
 async function sessionTrustOf(env: Env): Promise<SessionTrust> {

@@ -70,6 +70,7 @@ function setUp(bindings: Bindings): WorkerSetup {
   const log = createLog({ level: env.logLevel, write: (line) => console.log(line) });
   const profiles = env.clerk.secretKey === undefined ? noProfiles : clerkProfiles(env.clerk.secretKey, log);
   tellOfClearData(env, log);
+  if (env.tracing) log.warn('a Worker sends no traces to OTEL_EXPORTER_OTLP_ENDPOINT: see docs/operation.md');
   const observability = createObservability({ log, slowQueryMs: env.slowQueryMs });
   const identities = createIdentities((isHit) => observability.cacheLookedUp('identities', isHit));
   const { picturesUrl } = env.edge;

@@ -147,6 +147,12 @@ describe('a good value', () => {
     ['CLEANUP_DELETED_DAYS', '7', { cleanup: { deletedDays: 7 } }],
     ['SLOW_QUERY_MS', '0', { slowQueryMs: 0 }],
     [
+      'OTEL_EXPORTER_OTLP_ENDPOINT',
+      'http://collector.example.com:4318/',
+      { tracing: { endpoint: 'http://collector.example.com:4318', serviceName: 'artifex', ratio: 1 } },
+    ],
+    ['OTEL_TRACES_SAMPLER_ARG', '0.25', { tracing: undefined }],
+    [
       'STORAGE_URL',
       'file:///srv/my%20pictures',
       { storage: { directory: '/srv/my pictures', variable: 'STORAGE_URL' } },
@@ -251,6 +257,9 @@ describe('a bad value', () => {
     ['CLEANUP_FAILED_DAYS', '-1'],
     ['CLEANUP_DELETED_DAYS', 'never'],
     ['SLOW_QUERY_MS', '1.5'],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4318'],
+    ['OTEL_TRACES_SAMPLER_ARG', '1.5'],
+    ['OTEL_TRACES_SAMPLER_ARG', 'always'],
     ['IMAGE_PROVIDER', 'midjourney'],
     ['OPENAI_BASE_URL', 'api.openai.com'],
     ['OPENAI_API_KEY', 'two words'],

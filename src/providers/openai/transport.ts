@@ -1,7 +1,7 @@
 /** Milliseconds that the client may sleep because an endpoint says so; it would also sleep for an hour. */
 const LONGEST_WAIT_MS = 20_000;
 
-type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
+export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
 /** What `Retry-After` (seconds or a date) or `retry-after-ms` asks for, in milliseconds; 0 without either. */
 function requestedWait(headers: Headers): number {
@@ -19,11 +19,11 @@ function requestedWait(headers: Headers): number {
  * holds until the body is read; and an endpoint that asks for a long wait is not waited for (the generation is tried
  * again later instead, without holding a worker meanwhile).
  */
-export function limitedFetch(timeoutMs: number): Fetch {
+export function limitedFetch(timeoutMs: number, send: Fetch = fetch): Fetch {
   async function limited(input: string | URL | Request, init?: RequestInit): Promise<Response> {
     const deadline = AbortSignal.timeout(timeoutMs);
     const signal = init?.signal ? AbortSignal.any([init.signal, deadline]) : deadline;
-    const response = await fetch(input, { ...init, signal });
+    const response = await send(input, { ...init, signal });
     if (response.ok || requestedWait(response.headers) <= LONGEST_WAIT_MS) return response;
     const headers = new Headers(response.headers);
     headers.set('x-should-retry', 'false');
