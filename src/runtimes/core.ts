@@ -18,7 +18,6 @@ import { startWorker, type Worker } from '../jobs/worker.ts';
 import { createModels } from '../models/index.ts';
 import { onQuotaAlert } from '../models/statements/quotaAlerts.ts';
 import { createObservability, type Observability } from '../observability/observability.ts';
-import { tracedPost } from '../observability/tracing/tracedCalls.ts';
 import type { Tracing } from '../observability/tracing/tracing.ts';
 import { nameServers } from '../outbound/names.ts';
 import { createPost } from '../outbound/post.ts';
@@ -31,6 +30,7 @@ import { diskStorage } from '../storage/disk.ts';
 import type { PictureStorage } from '../storage/port.ts';
 import type { Context } from '../workflows/context.ts';
 import { publishEventsOf } from '../workflows/publishEvents.ts';
+import { tracedPost } from './tracedCalls.ts';
 
 export interface CoreOptions {
   env: Env;

@@ -15,12 +15,12 @@ import { startScheduler } from '../jobs/scheduler.ts';
 import { startSweeper } from '../jobs/sweeper.ts';
 import type { Peer } from '../middleware/context.ts';
 import { memoryLimiter } from '../middleware/memoryLimiter.ts';
-import { tracedProfiles } from '../observability/tracing/tracedCalls.ts';
 import type { Tracing } from '../observability/tracing/tracing.ts';
 import { createLimitMemory, sharedLimiter } from '../repositories/rateLimits.ts';
 import { tellOfClearData } from './clearData.ts';
 import { type Core, type CoreOptions, createCore } from './core.ts';
 import { createInbound } from './inbound.ts';
+import { tracedProfiles } from './tracedCalls.ts';
 import { openTracing } from './tracing.ts';
 
 /** The API and its jobs in one process; only the socket is missing. */

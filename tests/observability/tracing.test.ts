@@ -1,8 +1,8 @@
 import { createServer } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTracing } from '@/observability/tracing/createTracing.ts';
-import { tracedPost, tracedProfiles } from '@/observability/tracing/tracedCalls.ts';
 import type { Post } from '@/outbound/post.ts';
+import { tracedPost, tracedProfiles } from '@/runtimes/tracedCalls.ts';
 import { keptLog } from '../support/api.ts';
 import { useCollector } from '../support/collector.ts';
 

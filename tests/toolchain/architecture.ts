@@ -63,7 +63,10 @@ export const PARTS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Files beside `src` that a part may read. */
-const OUTSIDE: Readonly<Record<string, readonly string[]>> = { routes: ['package.json'] };
+const OUTSIDE: Readonly<Record<string, readonly string[]>> = {
+  routes: ['package.json'],
+  observability: ['package.json'],
+};
 
 /**
  * Entry points pass the environment to `readEnv`; `connectDB()` and `DatabaseUtils`, which take no options by their

@@ -91,6 +91,8 @@ describe('the Worker', () => {
       { lastRun: { outcome: 'succeeded', result: { usersReset: 0 } } },
       { lastRun: { outcome: 'succeeded', result: { generations: expect.any(Number) } } },
       { lastRun: { outcome: 'succeeded', result: { attemptsEnded: 0 } } },
+      { _id: 'waiting-webhooks', lastRun: { outcome: 'succeeded' } },
+      { _id: 'webhook-history', lastRun: { outcome: 'succeeded' } },
     ]);
   });
 

@@ -1,6 +1,6 @@
-import type { ProfileSource } from '../../identity/profiles.ts';
-import type { Post } from '../../outbound/post.ts';
-import type { Tracing } from './tracing.ts';
+import type { ProfileSource } from '../identity/profiles.ts';
+import type { Tracing } from '../observability/tracing/tracing.ts';
+import type { Post } from '../outbound/post.ts';
 
 /** Calls that take no `fetch`. Without tracing they stay what they are. */
 
