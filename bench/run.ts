@@ -3,6 +3,7 @@ import { coldStart } from './coldStart.ts';
 import { charges } from './data/charges.ts';
 import { growth } from './data/growth.ts';
 import { overhead } from './http/overhead.ts';
+import { streams } from './http/streams.ts';
 import { workerd } from './http/workerd.ts';
 import { type BenchOptions, type Part, parseOptions, USAGE } from './options.ts';
 import { type Row, table } from './table.ts';
@@ -12,6 +13,7 @@ type Benchmark = { title: string; run: (options: BenchOptions) => Promise<Row[]>
 const BENCHMARKS: Readonly<Record<Part, Benchmark>> = {
   start: { title: 'From nothing but installed packages to the first 201', run: coldStart },
   http: { title: 'Requests over HTTP beside bare handlers', run: overhead },
+  streams: { title: 'Open event streams, and requests beside them', run: streams },
   workerd: { title: 'Connections of a Worker to the database', run: workerd },
   charges: { title: 'A charge beside what one would write without Artifex', run: charges },
   growth: { title: 'What is read often, in a small and in a large database', run: growth },

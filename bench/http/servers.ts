@@ -33,7 +33,7 @@ export interface BenchServer {
 export interface BenchPlace {
   store: BenchStore;
   tokens: readonly string[];
-  start(program: Program, entry: string): Promise<BenchServer>;
+  start(program: Program, entry: string, more?: Readonly<Record<string, string>>): Promise<BenchServer>;
   /** In workerd, with the configuration of that file. */
   startWorker(config?: string): Promise<BenchServer>;
   remove(): Promise<void>;
@@ -65,13 +65,14 @@ export async function createPlace(): Promise<BenchPlace> {
   return {
     store,
     tokens,
-    start: (program, entry) =>
+    start: (program, entry, more) =>
       startProgram(program, entry, {
         ...env,
         LOG_LEVEL: 'info',
         ARTIFEX_DATA_DIR: dataDir,
         ARTIFEX_WORKER: 'off',
         PORT: '0',
+        ...more,
       }),
     async startWorker(config) {
       const workerd = await startWorkerd({ variables: env, ...(config !== undefined && { config }) });
