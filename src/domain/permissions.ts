@@ -171,7 +171,15 @@ const MODELS = {
     lastRun: internal,
     lastSuccessAt: internal,
   },
-  RateLimit: { id: internal, key: internal, points: internal, expire: internal },
+  RateLimit: {
+    id: internal,
+    key: internal,
+    points: internal,
+    lent: internal,
+    expire: internal,
+    taken: internal,
+    spare: internal,
+  },
   /** What analytics adds up; it leaves as `UserAnalytics` and `SystemAnalytics`. */
   UsageDay: {
     id: internal,

@@ -16,7 +16,7 @@ import { startSweeper } from '../jobs/sweeper.ts';
 import type { Peer } from '../middleware/context.ts';
 import { memoryLimiter } from '../middleware/memoryLimiter.ts';
 import type { Tracing } from '../observability/tracing/tracing.ts';
-import { createLimitMemory, sharedLimiter } from '../repositories/rateLimits.ts';
+import { createLimitMemory, sharedLimiter } from '../repositories/sharedLimiter.ts';
 import { tellOfClearData } from './clearData.ts';
 import { type Core, type CoreOptions, createCore } from './core.ts';
 import { createInbound } from './inbound.ts';
@@ -44,6 +44,7 @@ export async function createService(options: Omit<CoreOptions, 'tracing'>): Prom
   const { ctx, connection, storage, observability } = core;
   const watch = createGenerationWatch(ctx, observability.streamsChanged);
   const { inbox, readers } = createInbound(env, ctx, observability);
+  const quotaLimiter = sharedLimiter(ctx, createLimitMemory(perMinute(env.rateLimit.quotaPerMinute)));
   const jobs: RunningJob[] = [];
   let isPrepared = false;
 
@@ -57,7 +58,7 @@ export async function createService(options: Omit<CoreOptions, 'tracing'>): Prom
     watch,
     inbox,
     inbound: readers,
-    quotaLimiter: sharedLimiter(ctx, createLimitMemory(perMinute(env.rateLimit.quotaPerMinute))),
+    quotaLimiter,
     maintenance: createMaintenance({ ctx, storage, cleanup: env.cleanup, observer: core.observer }),
     webhooks: env.webhooks,
     sessions,
@@ -100,7 +101,7 @@ export async function createService(options: Omit<CoreOptions, 'tracing'>): Prom
       stopping.abort();
       await started;
       await watch.stop();
-      await Promise.all(jobs.map((job) => job.stop()));
+      await Promise.all([...jobs, quotaLimiter].map((part) => part.stop()));
       await core.close();
     },
   };

@@ -14,7 +14,7 @@ import { memoryLimiter } from '../middleware/memoryLimiter.ts';
 import { problemHandler } from '../middleware/problem.ts';
 import { requestId } from '../middleware/requestId.ts';
 import { createObservability } from '../observability/observability.ts';
-import { createLimitMemory, type LimitMemory, sharedLimiter } from '../repositories/rateLimits.ts';
+import { createLimitMemory, type LimitMemory, sharedLimiter } from '../repositories/sharedLimiter.ts';
 import type { PictureStorage } from '../storage/port.ts';
 import { webStorage } from '../storage/web.ts';
 import { tellOfClearData } from './clearData.ts';
@@ -107,7 +107,7 @@ export function appOf(
     // Nothing reaches a Worker but through Cloudflare.
     trustedProxy: 'cloudflare',
     addressLimiter,
-    quotaLimiter: sharedLimiter(ctx, quotaMemory),
+    quotaLimiter: sharedLimiter(ctx, quotaMemory, { borrows: false }),
     requestAnswered: observability.requestAnswered,
     metrics: observability.exposition,
     isPrepared,

@@ -11,7 +11,8 @@ let caller: Caller;
 let id: string;
 
 beforeAll(async () => {
-  api = await testApplication(store);
+  // As it is for people who ask now and then: nothing is taken of the rate limit beforehand.
+  api = await testApplication(store, { limiter: { borrows: false } });
   caller = await api.person();
   const created = await caller.post('/v1/generations', IMAGE);
   id = (await created.json()).id;
@@ -56,6 +57,16 @@ describe('round trips to the database', () => {
       'find',
       'findAndModify',
     ]);
+  });
+
+  it('the rate limit of somebody who asks again and again costs next to none', async () => {
+    const busy = await testApplication(store);
+    const hasty = await busy.person();
+    const commands = await commandsDuring(store.connection, async () => {
+      for (let time = 0; time < 100; time += 1) expect((await hasty.get('/v1/quota')).status).toBe(200);
+    });
+    expect(commands.filter((name) => name === 'find').length).toBeLessThan(105);
+    expect(commands.filter((name) => name === 'findAndModify').length).toBeLessThan(15);
   });
 
   it('POST /v1/generations: that of the rate limit, then 2, with an idempotency key one read more', async () => {

@@ -177,7 +177,7 @@ describe('without the shared count', () => {
     ['when the database does not answer in time', () => new Promise<never>(() => {})],
     ['when the database refuses it', () => Promise.reject(new Error('no'))],
   ])('each process counts by itself %s', async (_, fate) => {
-    const api = await testApplication(store, { quotaPerMinute: LIMIT, patienceMs: 20 });
+    const api = await testApplication(store, { quotaPerMinute: LIMIT, limiter: { patienceMs: 20 } });
     const caller = await api.person();
     await caller.get('/v1/me');
     const statuses = await behindGate(

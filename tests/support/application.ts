@@ -14,7 +14,7 @@ import type { Peer } from '@/middleware/context.ts';
 import { memoryLimiter } from '@/middleware/memoryLimiter.ts';
 import { onQuotaAlert } from '@/models/statements/quotaAlerts.ts';
 import { createObservability } from '@/observability/observability.ts';
-import { createLimitMemory, sharedLimiter } from '@/repositories/rateLimits.ts';
+import { createLimitMemory, type LimiterOptions, sharedLimiter } from '@/repositories/sharedLimiter.ts';
 import type { PictureStorage } from '@/storage/port.ts';
 import { clerkEvents } from '@/workflows/clerkEvents.ts';
 import type { Context } from '@/workflows/context.ts';
@@ -67,7 +67,7 @@ const UNLIMITED = 1_000_000;
 interface Options {
   quotaPerMinute?: number;
   addressPerMinute?: number;
-  patienceMs?: number;
+  limiter?: LimiterOptions;
   workerToken?: string | null;
   /** Where Stripe is; without it, there is none. */
   stripe?: Partial<Env['stripe']>;
@@ -76,7 +76,7 @@ interface Options {
 /**
  * @param options.quotaPerMinute without it, more than any test asks
  * @param options.addressPerMinute likewise, of requests that do not prove who asks
- * @param options.patienceMs milliseconds that a request waits for the shared count of its rate limit
+ * @param options.limiter how the limit of quota routes is shared
  * @param options.workerToken what outside workers show; null: there are none
  */
 export async function testApplication(
@@ -84,7 +84,7 @@ export async function testApplication(
   {
     quotaPerMinute = UNLIMITED,
     addressPerMinute = UNLIMITED,
-    patienceMs,
+    limiter = {},
     workerToken = WORKER_TOKEN,
     stripe = {},
   }: Options = {},
@@ -126,7 +126,7 @@ export async function testApplication(
     corsOrigins: [PAGE],
     trustedProxy: 'none',
     addressLimiter: memoryLimiter(perMinute(addressPerMinute)),
-    quotaLimiter: sharedLimiter(store, createLimitMemory(perMinute(quotaPerMinute)), patienceMs),
+    quotaLimiter: sharedLimiter(store, createLimitMemory(perMinute(quotaPerMinute)), limiter),
     identities: createIdentities((isHit) => observability.cacheLookedUp('identities', isHit)),
     requestAnswered: observability.requestAnswered,
     metrics: observability.exposition,
