@@ -6,6 +6,7 @@ import { databaseMetrics } from './databaseMetrics.ts';
 import { httpMetrics } from './httpMetrics.ts';
 import { inboxMetrics } from './inboxMetrics.ts';
 import { jobMetrics } from './jobMetrics.ts';
+import { ledgerMetrics } from './ledgerMetrics.ts';
 import { queueMetrics } from './queueMetrics.ts';
 import { quotaAlerts } from './quotaAlerts.ts';
 import { slowQueryLog } from './slowQueries.ts';
@@ -39,6 +40,7 @@ export function createObservability({ log, slowQueryMs, tracing = null }: Option
     tracing,
     jobs: jobMetrics(registry),
     webhooks: webhookMetrics(registry),
+    entryRecorded: ledgerMetrics(registry),
     alertQuota: quotaAlerts(registry, log),
     requestAnswered: httpMetrics(registry),
     cacheLookedUp: cacheMetrics(registry),

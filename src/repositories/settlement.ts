@@ -6,6 +6,7 @@ import { insertMissing } from '../models/duplicateKey.ts';
 import type { GenerationCharge, ImageGeneration } from '../models/ImageGeneration.ts';
 import type { LedgerEntry } from '../models/LedgerEntry.ts';
 import { closingStatement, leavesAt } from '../models/statements/closing.ts';
+import { tellOfEntries } from '../models/statements/ledgerWatch.ts';
 import { cancelled } from '../models/statements/moves.ts';
 import type { Store } from '../models/store.ts';
 import type { OpenEntry, User } from '../models/User.ts';
@@ -163,6 +164,11 @@ async function recordLedger(store: Store, open: Owned[]): Promise<void> {
   const entries = open.map(ledgerEntryOf).filter((entry) => entry !== null);
   if (entries.length === 0) return;
   const refused = await insertMissing(() => ledgerOf(store).insertMany(entries, { ordered: false }));
+  const isRefused = new Set(refused);
+  tellOfEntries(
+    store,
+    entries.filter((_, index) => !isRefused.has(index)),
+  );
   const ids = refused.map((index) => entries[index]?._id).filter((id) => id !== undefined);
   if (ids.length === 0) return;
   const present = await ledgerOf(store).countDocuments({ _id: { $in: ids } });

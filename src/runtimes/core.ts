@@ -16,6 +16,7 @@ import type { RunningJob } from '../jobs/repeat.ts';
 import { createSettler } from '../jobs/settler.ts';
 import { startWorker, type Worker } from '../jobs/worker.ts';
 import { createModels } from '../models/index.ts';
+import { onLedgerEntry } from '../models/statements/ledgerWatch.ts';
 import { onQuotaAlert } from '../models/statements/quotaAlerts.ts';
 import { createObservability, type Observability } from '../observability/observability.ts';
 import type { Tracing } from '../observability/tracing/tracing.ts';
@@ -93,6 +94,7 @@ export function createCore({ env, mongodbUri, log, tracing = null }: CoreOptions
   };
   observability.watchConnection(connection);
   onQuotaAlert(store, observability.alertQuota);
+  onLedgerEntry(store, observability.entryRecorded);
   observability.watchProcess();
   observability.queue.watch(() => queueState(store));
 

@@ -15,9 +15,12 @@ import { startScheduler } from '../jobs/scheduler.ts';
 import { startSweeper } from '../jobs/sweeper.ts';
 import type { Peer } from '../middleware/context.ts';
 import { memoryLimiter } from '../middleware/memoryLimiter.ts';
+import { remembered } from '../observability/remembered.ts';
 import type { Tracing } from '../observability/tracing/tracing.ts';
 import { createLimitMemory, sharedLimiter } from '../repositories/sharedLimiter.ts';
+import { readOperation } from '../workflows/readOperation.ts';
 import { tellOfClearData } from './clearData.ts';
+import { configuredOf } from './configured.ts';
 import { type Core, type CoreOptions, createCore } from './core.ts';
 import { createInbound } from './inbound.ts';
 import { tracedProfiles } from './tracedCalls.ts';
@@ -69,6 +72,8 @@ export async function createService(options: Omit<CoreOptions, 'tracing'>): Prom
     metrics: observability.exposition,
     profiles: profilesOf(env, log, tracing),
     isPrepared: () => isPrepared,
+    operation: remembered(() => readOperation(ctx), 'the state of operation', log),
+    configured: configuredOf(env),
     health: () => {
       const info = getConnectionInfo(connection);
       return { ...info, isConnected: info.isConnected && isPrepared };

@@ -11,6 +11,7 @@ import { createGenerationWatch } from '../jobs/generationWatch.ts';
 import type { RunningJob } from '../jobs/repeat.ts';
 import { createSettler } from '../jobs/settler.ts';
 import { createModels } from '../models/index.ts';
+import { onLedgerEntry } from '../models/statements/ledgerWatch.ts';
 import { onQuotaAlert } from '../models/statements/quotaAlerts.ts';
 import type { Observability } from '../observability/observability.ts';
 import { admitWaiting } from '../repositories/admission.ts';
@@ -86,6 +87,7 @@ export function openWorkerSession(
   const announcer = createAnnouncer((ids) => publishEventsOf(store, ids), log);
   observability.watchConnection(connection);
   onQuotaAlert(store, observability.alertQuota);
+  onLedgerEntry(store, observability.entryRecorded);
   // Nobody in a Worker waits for generations or deliveries: they are drawn, and sent, by processes elsewhere.
   const ctx: Context = {
     ...store,

@@ -14,10 +14,13 @@ import { memoryLimiter } from '../middleware/memoryLimiter.ts';
 import { problemHandler } from '../middleware/problem.ts';
 import { requestId } from '../middleware/requestId.ts';
 import { createObservability } from '../observability/observability.ts';
+import { remembered } from '../observability/remembered.ts';
 import { createLimitMemory, type LimitMemory, sharedLimiter } from '../repositories/sharedLimiter.ts';
 import type { PictureStorage } from '../storage/port.ts';
 import { webStorage } from '../storage/web.ts';
+import { readOperation } from '../workflows/readOperation.ts';
 import { tellOfClearData } from './clearData.ts';
+import { configuredOf } from './configured.ts';
 import type { WorkerSession, WorkerSessionDeps } from './workerSession.ts';
 
 /** Variables and secrets of the deployment, and what it is bound to; a variable is text. */
@@ -111,6 +114,8 @@ export function appOf(
     requestAnswered: observability.requestAnswered,
     metrics: observability.exposition,
     isPrepared,
+    operation: remembered(() => readOperation(ctx), 'the state of operation', log),
+    configured: configuredOf(env),
     health: () => ({ ...getConnectionInfo(connection), isConnected: isPrepared() }),
   });
 }

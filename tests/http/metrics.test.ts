@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { usersOf } from '@/models/collections.ts';
+import { settle } from '@/repositories/settlement.ts';
 import { type TestApplication, testApplication } from '../support/application.ts';
 import { useDatabase } from '../support/database.ts';
 import { parseExposition, type Sample, sumOf } from '../support/exposition.ts';
@@ -59,6 +60,27 @@ describe('GET /metrics', () => {
     const response = await other.request('/metrics');
     const samples = parseExposition(await response.text());
     expect(sumOf(samples, 'artifex_http_requests_total')).toBe(0);
+  });
+});
+
+describe('what moves credits', () => {
+  it('is counted once it stands in the ledger, by its kind, with its credits', async () => {
+    const before = await scrape();
+    const caller = await api.person();
+    await caller.post('/v1/quota/consume', { credits: 3 });
+    const made = await caller.post('/v1/generations', { type: 'text-to-image', prompt: 'A lake', count: 2 });
+    const { id, credits } = await made.json();
+    await caller.post(`/v1/generations/${id}/cancel`);
+    const user = await usersOf(store).findOne({ clerkUserId: caller.clerkUserId });
+    if (!user) throw new Error('They have just been charged');
+    await settle(store, [user._id]);
+    await settle(store, [user._id]);
+    const after = await scrape();
+    const grown = (name: string, kind: string) => sumOf(after, name, { kind }) - sumOf(before, name, { kind });
+    expect(grown('artifex_ledger_entries_total', 'charge')).toBe(2);
+    expect(grown('artifex_ledger_credits_total', 'charge')).toBe(3 + credits);
+    expect(grown('artifex_ledger_entries_total', 'refund')).toBe(1);
+    expect(grown('artifex_ledger_credits_total', 'refund')).toBe(credits);
   });
 });
 

@@ -12,6 +12,7 @@ import { createMaintenance } from '@/jobs/maintenance.ts';
 import type { RunningJob } from '@/jobs/repeat.ts';
 import type { Peer } from '@/middleware/context.ts';
 import { memoryLimiter } from '@/middleware/memoryLimiter.ts';
+import { onLedgerEntry } from '@/models/statements/ledgerWatch.ts';
 import { onQuotaAlert } from '@/models/statements/quotaAlerts.ts';
 import { createObservability } from '@/observability/observability.ts';
 import { createLimitMemory, type LimiterOptions, sharedLimiter } from '@/repositories/sharedLimiter.ts';
@@ -19,6 +20,7 @@ import type { PictureStorage } from '@/storage/port.ts';
 import { clerkEvents } from '@/workflows/clerkEvents.ts';
 import type { Context } from '@/workflows/context.ts';
 import type { GenerationWatch } from '@/workflows/followGeneration.ts';
+import { readOperation } from '@/workflows/readOperation.ts';
 import { keptLog, type LogLine } from './api.ts';
 import { contextOf } from './context.ts';
 import type { TestStore } from './database.ts';
@@ -94,6 +96,7 @@ export async function testApplication(
   const observability = createObservability({ log, slowQueryMs: 100 });
   const ctx = Object.assign(contextOf(store), { log });
   onQuotaAlert(store, observability.alertQuota);
+  onLedgerEntry(store, observability.entryRecorded);
   const pictures = new Map<string, { bytes: Uint8Array; contentType: string }>();
   const storage = storageOf(pictures);
   const billing = createBilling(
@@ -132,6 +135,8 @@ export async function testApplication(
     metrics: observability.exposition,
     profiles: noProfiles,
     isPrepared: () => true,
+    operation: () => readOperation(store),
+    configured: { stripe: true },
     health: () => ({ isConnected: true }),
   });
   const request = async (path: string, init?: RequestInit, peer?: Peer) => app.request(path, init, peer);
