@@ -5,6 +5,7 @@ import { problemOf } from '../../support/api.ts';
 import { type Caller, testApplication } from '../../support/application.ts';
 import { useDatabase } from '../../support/database.ts';
 import { type JsonSchema, type Operation, readDescription } from '../../support/openapi.ts';
+import { createTokenIssuer } from '../../support/tokens.ts';
 import { addressOf, type Call, callOf, send, TOKENS } from './calls.ts';
 
 /**
@@ -13,6 +14,7 @@ import { addressOf, type Call, callOf, send, TOKENS } from './calls.ts';
  */
 const store = useDatabase();
 const api = await testApplication(store);
+const stranger = await createTokenIssuer();
 const described = await readDescription(await api.request('/openapi.json'));
 
 const named = (operations: Operation[]) => operations.map((each) => [`${each.method} ${each.path}`, each] as const);
@@ -89,10 +91,23 @@ describe('every operation', () => {
 describe('an operation that needs a token', () => {
   it.each(named(secured))('%s is 401 without one, and with any that is wrong', async (_, operation) => {
     const { token: __, ...call } = await goodCall(operation);
-    const expired = await api.issuer.sign({ exp: Math.floor(Date.now() / 1000) - 3600 });
-    for (const token of [undefined, '', 'nonsense', 'a.b.c', expired, api.issuer.unsigned(), 'ak_machine']) {
+    const asAdmin = { metadata: { role: 'admin' } };
+    const wrong = {
+      none: undefined,
+      empty: '',
+      'a word': 'nonsense',
+      'three parts': 'a.b.c',
+      'a machine': 'ak_machine',
+      expired: await api.issuer.sign({ ...asAdmin, exp: Math.floor(Date.now() / 1000) - 3600 }),
+      'of another issuer': await api.issuer.sign({ ...asAdmin, iss: 'https://clerk.example.org' }),
+      'signed by another key': await stranger.sign(asAdmin),
+      'signed with the public key as a secret': await api.issuer.signWithPublicKeyAsSecret(asAdmin),
+      'alg: none': api.issuer.unsigned(asAdmin),
+    };
+    for (const [name, token] of Object.entries(wrong)) {
       const response = await send(api, operation, { ...call, token });
-      await expectRefusal(operation, response, 401, 'unauthenticated');
+      const { code } = await expectRefusal(operation, response, 401);
+      expect([name, code]).toEqual([name, 'unauthenticated']);
     }
   });
 
