@@ -20,6 +20,8 @@ export type SnapshotProblem = (typeof SNAPSHOT_PROBLEMS)[number];
 export interface Snapshot {
   facts: Facts;
   problems: SnapshotProblem[];
+  /** When it was sold; unlike its periods, that never changes. */
+  soldAt: Date;
   fingerprint: string;
 }
 
@@ -118,7 +120,7 @@ export async function snapshotOf(object: Stripe.Subscription, prices: StripeConf
     ...(typeof source.trial_end === 'number' && { trialEnd: instant(source.trial_end) }),
     ...(pendingTier && { pendingTier }),
   };
-  return { facts, problems, fingerprint: await fingerprintOf([facts, problems]) };
+  return { facts, problems, soldAt: instant(source.created), fingerprint: await fingerprintOf([facts, problems]) };
 }
 
 function periodOf({ items, current_period_start, current_period_end, start_date, created }: Source) {

@@ -86,7 +86,8 @@ interface Findings {
 async function reconcile(deps: BillingDeps, findings: Findings): Promise<Synced | null> {
   const { stored, snapshots, actor } = findings;
   const { kept, surplus } = withoutSurplus(snapshots);
-  const gone = stored.filter((one) => !hasEnded(one) && !snapshots.some((snapshot) => isOf(one, snapshot)));
+  // What Stripe does not have any more, and what has to make way for another one that is worth more.
+  const gone = stored.filter((one) => !hasEnded(one) && !kept.some((snapshot) => isOf(one, snapshot)));
   const changed = kept.filter((snapshot) => storedOf(snapshot, stored)?.synced !== snapshot.fingerprint);
   const problems = [...kept.flatMap((one) => one.problems), ...surplus.map(() => 'second_subscription' as const)];
   const [known] = stored;
@@ -130,8 +131,15 @@ function write(
     : insertSubscription(store, userId, facts, { synced, act });
 }
 
-/** Statuses in which something is granted come first, then the higher tier, then the one that was there before. */
-const WORTH: readonly SubscriptionStatus[] = ['active', 'trialing', 'past_due', 'unpaid', 'paused', 'incomplete'];
+/** Statuses that grant come first, a trial like any other; then the higher tier, then the one that was there before. */
+const WORTH: readonly (readonly SubscriptionStatus[])[] = [
+  ['active', 'trialing'],
+  ['past_due'],
+  ['unpaid'],
+  ['paused'],
+  ['incomplete'],
+];
+const worthOf = (status: SubscriptionStatus): number => WORTH.findIndex((equals) => equals.includes(status));
 
 /** A user has one live subscription. Of two that Stripe has, the one of most worth counts, and the other needs a person. */
 function withoutSurplus(snapshots: readonly Snapshot[]): { kept: Snapshot[]; surplus: Snapshot[] } {
@@ -139,11 +147,11 @@ function withoutSurplus(snapshots: readonly Snapshot[]): { kept: Snapshot[]; sur
   return { kept: [...snapshots.filter((one) => !isLive(one)), ...(best ? [best] : [])], surplus };
 }
 
-function byWorth({ facts: one }: Snapshot, { facts: other }: Snapshot): number {
-  const byStatus = WORTH.indexOf(one.status) - WORTH.indexOf(other.status);
+function byWorth({ facts: one, ...first }: Snapshot, { facts: other, ...second }: Snapshot): number {
+  const byStatus = worthOf(one.status) - worthOf(other.status);
   if (byStatus !== 0) return byStatus;
   if (one.tier !== other.tier) return isHigherTier(one.tier, other.tier) ? 1 : -1;
-  return one.currentPeriodStart.getTime() - other.currentPeriodStart.getTime();
+  return first.soldAt.getTime() - second.soldAt.getTime();
 }
 
 /**

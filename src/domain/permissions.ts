@@ -92,6 +92,7 @@ const MODELS = {
     metadata: internal,
     revision: internal,
     unapplied: internal,
+    graceEndedFor: internal,
     synced: internal,
     openActs: internal,
     updatedAt: internal,

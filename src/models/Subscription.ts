@@ -31,6 +31,8 @@ export interface Subscription extends SoftDeletable {
   revision: number;
   /** Since when the user's account does not know of the latest such write. */
   unapplied?: Date;
+  /** The start of the unpaid period whose grace has run out, once the account has been told so. */
+  graceEndedFor?: Date;
   /** The fingerprint of what Stripe said when this was written; absent where something else has written since. */
   synced?: string;
   openActs?: OpenAct[];
@@ -58,6 +60,7 @@ export function subscriptionSchema(store: Store): Schema<Subscription, Subscript
       pendingTier: { type: String, enum: SUBSCRIPTION_TIERS },
       revision: { type: Number, default: 1, required: true },
       unapplied: { type: Date },
+      graceEndedFor: { type: Date },
       synced: { type: String },
       openActs: { type: Schema.Types.Mixed },
     },

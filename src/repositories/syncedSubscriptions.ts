@@ -1,6 +1,6 @@
 import { Types } from 'mongoose';
 import type { Act } from '../domain/audit.ts';
-import { ENDED_STATUSES, LIVE_STATUSES } from '../domain/subscription.ts';
+import { ENDED_STATUSES, LIVE_STATUSES, PAST_DUE_GRACE_MS } from '../domain/subscription.ts';
 import { subscriptionsOf } from '../models/collections.ts';
 import { isDuplicateKey } from '../models/duplicateKey.ts';
 import type { Subscription } from '../models/Subscription.ts';
@@ -86,6 +86,36 @@ export async function endSubscription(store: Store, read: StoredSubscription): P
     { $set: { status: 'canceled', unapplied: now, updatedAt: now }, $unset: { synced: 1 }, $inc: { revision: 1 } },
   );
   return modifiedCount === 1;
+}
+
+/**
+ * Grace runs out by the clock, without any news: what has been past due for too long is handed to whoever lets accounts follow, once for
+ * each unpaid period.
+ *
+ * @returns of how many subscriptions it has run out
+ */
+export async function endGraces(store: Store): Promise<number> {
+  const now = store.clock.now();
+  const unpaidSince = new Date(now.getTime() - PAST_DUE_GRACE_MS);
+  const { modifiedCount } = await subscriptionsOf(store).updateMany(
+    {
+      isDeleted: false,
+      status: 'past_due',
+      currentPeriodStart: { $lte: unpaidSince },
+      $expr: { $ne: ['$graceEndedFor', '$currentPeriodStart'] },
+    },
+    [
+      {
+        $set: {
+          graceEndedFor: '$currentPeriodStart',
+          revision: { $add: ['$revision', 1] },
+          unapplied: now,
+          updatedAt: now,
+        },
+      },
+    ],
+  );
+  return modifiedCount;
 }
 
 /** The subscription that is stored of one of Stripe's. */

@@ -6,6 +6,7 @@ import { followSubscription, usersToFollow } from '../models/statements/followin
 import { holdersOfActs, recordOpenActs } from '../repositories/audit.ts';
 import { owingGenerations } from '../repositories/queue.ts';
 import { accountsToSettle, type Settled, settle } from '../repositories/settlement.ts';
+import { endGraces } from '../repositories/syncedSubscriptions.ts';
 import type { Context } from './context.ts';
 import { endStalled, payWhatIsOwed } from './endGeneration.ts';
 import { publishEvents } from './publishEvents.ts';
@@ -40,6 +41,7 @@ export async function sweep(ctx: Context, graceMs: number = SETTLING_GRACE_MS): 
   const obligationsPaid = await payObligations(ctx);
   const dueBy = new Date(ctx.clock.now().getTime() - graceMs);
   const entriesSettled = await settleAll(ctx, dueBy);
+  await endGraces(ctx);
   const subscriptionsFollowed = await followAll(ctx);
   const actsRecorded = await recordActs(ctx);
   // Nobody but the sweep tells of what it has ended itself.

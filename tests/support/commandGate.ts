@@ -46,6 +46,20 @@ export function behindGate<T>(gate: Gate, run: () => Promise<T>): Promise<T> {
   return gates.run(gate, run);
 }
 
+/** A call to somebody else than the database, which the gate of whoever calls stops like a command. */
+export async function callThroughGate<Answer>(name: string, call: () => Promise<Answer>): Promise<Answer> {
+  const gate = gates.getStore();
+  if (!gate) return call();
+  let answer: Promise<Answer> | undefined;
+  const send = () => {
+    answer = call();
+    return answer;
+  };
+  await gate({ collection: 'stripe', name, send, sendPart: undefined });
+  if (!answer) throw new Error('The gate has let a call through without sending it');
+  return answer;
+}
+
 /** Lets {@link behindGate} stop the commands of this store's models. Once for each, before the first command. */
 export function gateCommands({ models }: Store): void {
   for (const { collection } of Object.values(models)) {

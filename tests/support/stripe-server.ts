@@ -1,11 +1,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { expanded } from './stripe/expansion.ts';
+import { answeringFor, paramsOf } from './stripe/answering.ts';
 import { type Fault, type FaultPlan, noFaults } from './stripe/faults.ts';
-import { type Params, parseForm } from './stripe/form.ts';
-import { type Answer, Idempotency } from './stripe/idempotency.ts';
-import { Refusal } from './stripe/refusals.ts';
-import { type Handler, routeOf } from './stripe/routes.ts';
+import type { Params } from './stripe/form.ts';
+import type { Answer } from './stripe/idempotency.ts';
+import { routeOf } from './stripe/routes.ts';
 import { Sender } from './stripe/sender.ts';
 import { API_VERSION } from './stripe/version.ts';
 import { World } from './stripe/world.ts';
@@ -36,7 +35,7 @@ export interface StripeServer {
 /** @param now the account's clock, in seconds */
 export async function startStripeServer({ now = Math.floor(Date.now() / 1000) } = {}): Promise<StripeServer> {
   const world = new World(now);
-  const idempotency = new Idempotency();
+  const answering = answeringFor(world);
   const calls: Call[] = [];
   let isDark = false;
 
@@ -51,10 +50,9 @@ export async function startStripeServer({ now = Math.floor(Date.now() / 1000) } 
     if (isDark) return void request.socket.destroy();
     const { pathname, search } = new URL(request.url ?? '/', 'http://stripe.invalid');
     const method = request.method ?? 'GET';
-    const params = parseForm(method === 'GET' || body === '' ? search.slice(1) : body);
-    const route = routeOf(method, pathname);
+    const params = paramsOf(method, search, body);
     const idempotencyKey = headerOf(request, 'idempotency-key');
-    const pattern = route?.pattern ?? `${method} ${pathname}`;
+    const pattern = routeOf(method, pathname)?.pattern ?? `${method} ${pathname}`;
     const fault = stripe.faults({ pattern, attempt: calls.filter((call) => call.pattern === pattern).length });
     calls.push({ pattern, params, idempotencyKey, fault });
     response.setHeader('request-id', world.id('req'));
@@ -62,40 +60,18 @@ export async function startStripeServer({ now = Math.floor(Date.now() / 1000) } 
     if (fault === 'cut') return void request.socket.destroy();
     if (fault === 'rate_limited') return answer(response, RATE_LIMITED);
     if (fault === 'error') return answer(response, BROKEN);
-    const done = handled(
-      request,
-      route && {
-        handler: route.handler,
-        id: route.id,
-        params,
-        key: idempotencyKey,
-        request: `${method} ${pathname} ${body}`,
-      },
-    );
+    const done = answering({
+      method,
+      path: pathname,
+      body,
+      params,
+      idempotencyKey,
+      authorization: headerOf(request, 'authorization'),
+    });
     if (fault === 'cut_after') return void request.socket.destroy();
     if (fault === 'error_after') return answer(response, BROKEN);
     if (done.isReplay) response.setHeader('idempotent-replayed', 'true');
     answer(response, done.answer);
-  }
-
-  function handled(
-    request: IncomingMessage,
-    route: { handler: Handler; id: string; params: Params; key: string | undefined; request: string } | null,
-  ): { answer: Answer; isReplay: boolean } {
-    try {
-      if (!/^Bearer [sr]k_/.test(headerOf(request, 'authorization') ?? ''))
-        throw new Refusal(401, { message: 'You did not provide an API key.' });
-      if (!route) throw new Refusal(404, { message: `Unrecognized request URL (${request.method}: ${request.url}).` });
-      const { key, handler, id, params } = route;
-      const known = key === undefined ? null : idempotency.recall(key, route.request);
-      if (known) return { answer: known, isReplay: true };
-      const made = answered(() => expanded(world, handler(world, params, id), params));
-      if (key !== undefined) idempotency.remember(key, route.request, made);
-      return { answer: made, isReplay: false };
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      return { answer: { status: error.status, body: error.body }, isReplay: false };
-    }
   }
 
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -124,16 +100,6 @@ const RATE_LIMITED: Answer = {
   body: { error: { type: 'invalid_request_error', code: 'rate_limit', message: 'Request rate limit exceeded.' } },
 };
 const BROKEN: Answer = { status: 500, body: { error: { type: 'api_error', message: 'An unknown error occurred.' } } };
-
-/** Refusals of what was asked are answers like others, and repeated under their key. */
-function answered(work: () => unknown): Answer {
-  try {
-    return { status: 200, body: work() };
-  } catch (error) {
-    if (error instanceof Refusal) return { status: error.status, body: error.body };
-    throw error;
-  }
-}
 
 function answer(response: ServerResponse, { status, body }: Answer): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
