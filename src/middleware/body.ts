@@ -20,13 +20,12 @@ export function refuseLargeBodies() {
  * arrives is left unread from there on, whether or not it said its length.
  */
 export async function readBody(request: Request): Promise<Uint8Array> {
+  if (request.headers.has('Content-Length')) return readDeclaredBody(request);
   const chunks: Uint8Array[] = [];
   let length = 0;
   const reader = request.body?.getReader();
   while (reader) {
-    const { done, value } = await reader.read().catch((cause: unknown) => {
-      throw new ArtifexError('malformed_json', 'The body broke off before its end.', { cause });
-    });
+    const { done, value } = await reader.read().catch(brokenOff);
     if (done) {
       break;
     }
@@ -45,6 +44,20 @@ export async function readBody(request: Request): Promise<Uint8Array> {
     offset += chunk.byteLength;
   }
   return bytes;
+}
+
+/**
+ * A body that says its length, which `refuseLargeBodies` has looked at and no server lets it go beyond (RFC 9112 section 6.3): at one go,
+ * since a stream costs runtimes a good part of what a small request takes.
+ */
+async function readDeclaredBody(request: Request): Promise<Uint8Array> {
+  const bytes = new Uint8Array(await request.arrayBuffer().catch(brokenOff));
+  if (bytes.byteLength > MAX_BODY_BYTES) throw tooLarge();
+  return bytes;
+}
+
+function brokenOff(cause: unknown): never {
+  throw new ArtifexError('malformed_json', 'The body broke off before its end.', { cause });
 }
 
 /** The text of a JSON body: UTF-8 alone (RFC 8259 section 8.1), plain `application/json`, no content coding. */

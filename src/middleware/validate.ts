@@ -24,18 +24,15 @@ const BODY_PROBLEMS: readonly ErrorCode[] = [
  * routes.post('/', jsonBody(z.strictObject({ credits: z.int().min(1) })), (c) => c.json(c.req.valid('json')));
  */
 export function jsonBody<Schema extends z.ZodType, E extends Env, P extends string>(schema: Schema) {
-  const validate = zValidator<Schema, 'json', E, P, typeof refuseFields>('json', schema, refuseFields);
-  const parseBody: typeof validate = async function parseBody(c, next) {
+  const parseBody: BodyValidator<Schema, E, P> = async function parseBody(c, next) {
     const text = await readJsonText(c.req.raw);
     if (text.trim() === '') {
       throw new ArtifexError('malformed_json', 'The body is empty; send a JSON object.');
     }
-    // The body is spent, and Hono's validator reads it again; hono/body-limit hands it on in the same way.
-    c.req.raw = new Request(c.req.raw, { body: text });
-    return validate(c, async () => {
-      refuseUnsafeNames(text);
-      await next();
-    });
+    const body = parsed(text);
+    c.req.addValidatedData('json', validated(await schema.safeParseAsync(body)));
+    refuseUnsafeNames(body);
+    await next();
   };
   return documentedAs(parseBody, {
     requestBody: { required: true, content: { 'application/json': { schema: resolver(schema) } } },
@@ -46,11 +43,10 @@ export function jsonBody<Schema extends z.ZodType, E extends Env, P extends stri
 /** A route whose body is empty by contract. Clients that cannot send a POST without one may send `{}`. */
 export function emptyBody<E extends Env, P extends string>() {
   const schema = z.strictObject({});
-  const validate = zValidator<typeof schema, 'json', E, P, typeof refuseFields>('json', schema, refuseFields);
-  const refuseBody: typeof validate = async function refuseBody(c, next) {
+  const refuseBody: BodyValidator<typeof schema, E, P> = async function refuseBody(c, next) {
     const text = await readJsonText(c.req.raw);
-    c.req.raw = new Request(c.req.raw, { body: text.trim() === '' ? '{}' : text });
-    return validate(c, next);
+    c.req.addValidatedData('json', validated(schema.safeParse(text.trim() === '' ? {} : parsed(text))));
+    await next();
   };
   return documentedAs(refuseBody, { responses: problemAnswers(BODY_PROBLEMS) });
 }
@@ -90,9 +86,28 @@ function pathOf(path: readonly PropertyKey[]): string {
  * For what a schema lets through as it comes, such as free metadata: no name from outside reaches the database as an operator or
  * a path.
  */
-function refuseUnsafeNames(text: string): void {
-  const errors = unsafeNames(JSON.parse(text));
+function refuseUnsafeNames(body: unknown): void {
+  const errors = unsafeNames(body);
   if (errors.length > 0) throw new ValidationFailedError(errors);
+}
+
+/** What `@hono/zod-validator` would make: it would read the body a second time, which is spent. */
+type BodyValidator<Schema extends z.ZodType, E extends Env, P extends string> = ReturnType<
+  typeof zValidator<Schema, 'json', E, P, typeof refuseFields>
+>;
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new ArtifexError('malformed_json', 'Malformed JSON in request body');
+  }
+}
+
+function validated(outcome: z.ZodSafeParseResult<unknown>): object {
+  if (!outcome.success) throw new ValidationFailedError(fieldErrors(outcome.error));
+  // A body's schema is one of an object.
+  return Object(outcome.data);
 }
 
 type Outcome = { success: true } | { success: false; error: z.core.$ZodError };

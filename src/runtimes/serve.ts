@@ -73,9 +73,23 @@ export async function runProcess(run: (env: Env) => Promise<void>): Promise<void
   }
 }
 
-/** The log of a server process: a line of JSON each, on standard error. */
+/** The log of a server process: a line of JSON each, on standard error. Lines of one turn of the event loop go together. */
 export function processLog(env: Env): Log {
-  return createLog({ level: env.logLevel, write: (line) => process.stderr.write(`${line}\n`) });
+  let lines = '';
+  const flush = () => {
+    const text = lines;
+    lines = '';
+    if (text !== '') process.stderr.write(text);
+  };
+  // Whatever ends the process, but a signal that nothing can catch, lets this happen.
+  process.on('exit', flush);
+  return createLog({
+    level: env.logLevel,
+    write(line) {
+      if (lines === '') setImmediate(flush);
+      lines += `${line}\n`;
+    },
+  });
 }
 
 /**
