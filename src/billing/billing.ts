@@ -1,3 +1,4 @@
+import type { Types } from 'mongoose';
 import type Stripe from 'stripe';
 import type { Env } from '../config/env.ts';
 import { ArtifexError } from '../domain/errors.ts';
@@ -5,8 +6,12 @@ import type { ToldEvent } from '../domain/inbox.ts';
 import type { Context } from '../workflows/context.ts';
 import type { ApplyEvent } from '../workflows/inbox.ts';
 import { stripeEvents } from './applyEvent.ts';
+import { changeSubscription, type SubscriptionChange } from './change.ts';
+import { openCheckout } from './checkout.ts';
+import type { Payer } from './customers.ts';
 import { readStripeEvent } from './events.ts';
-import { createStripe, type StripeConfig } from './stripe.ts';
+import { openPortal } from './portal.ts';
+import { createStripe, type PaidTier, type StripeConfig } from './stripe.ts';
 import type { BillingDeps } from './sync.ts';
 
 /** Everything that has to do with Stripe, in one process. */
@@ -16,6 +21,10 @@ export interface Billing {
   /** Null without `STRIPE_WEBHOOK_SECRET`. */
   read: ((payload: string, headers: Headers) => Promise<ToldEvent | null>) | null;
   apply: ApplyEvent;
+  /** @throws {ArtifexError} `unavailable` without `STRIPE_SECRET_KEY`, and whatever the deed throws */
+  checkout(user: Payer, tier: PaidTier): Promise<string>;
+  portal(userId: Types.ObjectId): Promise<string>;
+  change(userId: Types.ObjectId, change: SubscriptionChange): Promise<void>;
 }
 
 /** Only checks signatures, and calls nobody. */
@@ -24,14 +33,23 @@ const NO_KEY = 'sk_test_none';
 export function createBilling(
   { secretKey, webhookSecret, apiBase, prices }: Env['stripe'],
   ctx: Context,
+  appUrl: string,
   problemSeen: (problem: string) => void = () => {},
   fetch?: StripeConfig['fetch'],
 ): Billing {
-  const config = { secretKey: secretKey ?? NO_KEY, apiBase, prices, fetch };
+  const config = { secretKey: secretKey ?? NO_KEY, apiBase, prices, appUrl, fetch };
   const stripe = createStripe(config);
   const deps: BillingDeps | null =
     secretKey === undefined ? null : { store: ctx, stripe, config, needsPerson: teller(ctx, problemSeen) };
-  return { deps, read: readerOf(stripe, webhookSecret, secretKey), apply: deps ? stripeEvents(deps) : refuseAll };
+  const reached = async (): Promise<BillingDeps> => deps ?? refuse();
+  return {
+    deps,
+    read: readerOf(stripe, webhookSecret, secretKey),
+    apply: deps ? stripeEvents(deps) : async () => refuse(),
+    checkout: async (user, tier) => openCheckout(await reached(), user, tier),
+    portal: async (userId) => openPortal(await reached(), userId),
+    change: async (userId, change) => changeSubscription(await reached(), userId, change),
+  };
 }
 
 function readerOf(stripe: Stripe, secret: string | undefined, secretKey: string | undefined): Billing['read'] {
@@ -41,9 +59,9 @@ function readerOf(stripe: Stripe, secret: string | undefined, secretKey: string 
     readStripeEvent({ stripe, secret, isLiveMode }, payload, headers.get('Stripe-Signature') ?? undefined);
 }
 
-const refuseAll: ApplyEvent = async () => {
+function refuse(): never {
   throw new ArtifexError('unavailable', 'Stripe cannot be asked: STRIPE_SECRET_KEY is not set.');
-};
+}
 
 function teller(ctx: Context, problemSeen: (problem: string) => void): BillingDeps['needsPerson'] {
   return (problem, customer) => {

@@ -12,6 +12,8 @@ export interface StripeConfig {
   apiBase: string | undefined;
   /** The ids of the prices. Where one is not given, the price's lookup key or metadata tell its tier. */
   prices: Env['stripe']['prices'];
+  /** Where Stripe's pages lead back to, without a slash at its end. */
+  appUrl: string;
   /** In place of the runtime's. */
   fetch?: typeof globalThis.fetch | undefined;
 }
@@ -63,7 +65,19 @@ function isOutOfReach(error: unknown): boolean {
   return error.statusCode === 409 || (error.statusCode ?? 0) >= 500;
 }
 
-/** Whether Stripe says that an object is not there (any more). */
-export function isMissing(error: unknown): boolean {
-  return error instanceof Stripe.errors.StripeInvalidRequestError && error.code === 'resource_missing';
+/**
+ * Whether Stripe says that an object is not there (any more).
+ *
+ * @param param which part of the request has named it; without it, any
+ */
+export function isMissing(error: unknown, param?: string): boolean {
+  if (!(error instanceof Stripe.errors.StripeInvalidRequestError)) return false;
+  return error.code === 'resource_missing' && (param === undefined || error.param === param);
+}
+
+/** @throws {ArtifexError} `unavailable` when the tier's price is not configured */
+export function priceOf({ prices }: StripeConfig, tier: PaidTier): string {
+  const price = prices[tier];
+  if (price !== undefined) return price;
+  throw new ArtifexError('unavailable', `This tier is not sold here: STRIPE_PRICE_${tier.toUpperCase()} is not set.`);
 }

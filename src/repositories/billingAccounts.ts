@@ -1,5 +1,5 @@
 import { Types } from 'mongoose';
-import type { BillingAccount } from '../models/BillingAccount.ts';
+import type { BillingAccount, OpenCheckout } from '../models/BillingAccount.ts';
 import { billingAccountsOf, usersOf } from '../models/collections.ts';
 import { isDuplicateKey } from '../models/duplicateKey.ts';
 import type { Store } from '../models/store.ts';
@@ -42,4 +42,24 @@ export async function keepCustomer(
     if (!isDuplicateKey(error)) throw error;
   }
   return (await billingAccountOf(store, userId))?.stripeCustomerId ?? null;
+}
+
+/** Forgets a customer whom Stripe has deleted, and a Checkout that was theirs. */
+export async function forgetCustomer(store: Store, _id: Types.ObjectId, stripeCustomerId: string): Promise<void> {
+  await billingAccountsOf(store).updateOne({ _id, stripeCustomerId }, { $unset: { stripeCustomerId: 1, checkout: 1 } });
+}
+
+/**
+ * Puts a Checkout in the place of the one that was read.
+ *
+ * @returns false when another one stands there meanwhile
+ */
+export async function replaceCheckout(
+  store: Store,
+  _id: Types.ObjectId,
+  read: OpenCheckout | undefined,
+  checkout: OpenCheckout,
+): Promise<boolean> {
+  const place = read ? { 'checkout.id': read.id } : { checkout: { $exists: false } };
+  return (await billingAccountsOf(store).updateOne({ _id, ...place }, { $set: { checkout } })).modifiedCount === 1;
 }

@@ -1,3 +1,4 @@
+import type { Billing } from '../billing/billing.ts';
 import type { RateLimiter } from '../domain/rateLimit.ts';
 import type { Reach } from '../domain/webhookUrl.ts';
 import type { SessionTrust } from '../identity/sessionTrust.ts';
@@ -14,6 +15,7 @@ export interface RouteDeps extends SignIn {
   /** Counts what a user asks of the quota. */
   quotaLimiter: RateLimiter;
   maintenance: Maintenance;
+  billing: Pick<Billing, 'checkout' | 'portal' | 'change'>;
   /** What outside workers show; undefined: there are none. */
   workerToken: string | undefined;
   /** Which addresses users may have events sent to. */

@@ -19,7 +19,7 @@ export function createInbound(
   ctx: Context,
   { inbox: metrics, tracing }: Pick<Observability, 'inbox' | 'tracing'>,
 ): Inbound {
-  const billing = createBilling(env.stripe, ctx, metrics.needsPerson, tracing?.fetch);
+  const billing = createBilling(env.stripe, ctx, env.appUrl, metrics.needsPerson, tracing?.fetch);
   const inbox = createInbox(ctx, { stripe: billing.apply, clerk: clerkEvents(ctx) }, metrics.attempted);
   const { webhookSigningSecret: secret } = env.clerk;
   const clerk =

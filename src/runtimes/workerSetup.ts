@@ -90,12 +90,13 @@ function textOf(value: unknown): string | undefined {
 /** The application over a session's database. */
 export function appOf(
   { env, log, sessions, profiles, identities, storage, quotaMemory, addressLimiter, observability }: WorkerSetup,
-  { ctx, connection, watch, isPrepared, inbound: { inbox, readers } }: WorkerSession,
+  { ctx, connection, watch, isPrepared, inbound: { billing, inbox, readers } }: WorkerSession,
 ) {
   return createApp({
     log,
     ctx,
     watch,
+    billing,
     inbox,
     inbound: readers,
     storage,

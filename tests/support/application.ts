@@ -108,6 +108,7 @@ export async function testApplication(
       ...stripe,
     },
     ctx,
+    PAGE,
   );
   const inbox = createInbox(ctx, { stripe: billing.apply, clerk: clerkEvents(ctx) }, observability.inbox.attempted);
   const cleanup = { finishedDays: 365, failedDays: 30, deletedDays: 30 };
@@ -117,6 +118,7 @@ export async function testApplication(
     ctx,
     watch,
     storage,
+    billing,
     inbox,
     inbound: {
       stripe: billing.read,

@@ -1,3 +1,4 @@
+import { livingCustomer } from './customers.ts';
 import { all, type Params, text, texts, whole, within } from './form.ts';
 import { isOver, subscribe } from './lifecycle.ts';
 import { page } from './lists.ts';
@@ -27,8 +28,7 @@ function asked(world: World, params: Params): CheckoutSession[] {
 
 function createSession(world: World, params: Params): CheckoutSession {
   if (text(params['mode']) !== 'subscription') throw invalid('This server sells subscriptions alone.', 'mode');
-  const customer = found(world.customers, 'customer', text(params['customer']));
-  if (customer.deleted) throw invalid(`No such customer: '${customer.id}'`, 'customer');
+  const customer = livingCustomer(world, params);
   const [line] = all(params['line_items']);
   const price = found(world.prices, 'price', text(line?.['price']));
   if (!price.active) throw invalid('The price specified is inactive.', 'line_items[0][price]');

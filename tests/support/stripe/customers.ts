@@ -1,7 +1,7 @@
 import { type Params, text, texts } from './form.ts';
 import { end, isOver } from './lifecycle.ts';
 import { page } from './lists.ts';
-import { found } from './refusals.ts';
+import { found, Refusal } from './refusals.ts';
 import type { Route } from './routes.ts';
 import type { Customer } from './shapes.ts';
 import type { World } from './world.ts';
@@ -54,4 +54,12 @@ export function deleteCustomer(world: World, customer: Customer): Pick<Customer,
   customer.deleted = true;
   world.emit('customer.deleted', customer);
   return { id: customer.id, object: 'customer', deleted: true };
+}
+
+/** The customer whom a request names; one who was deleted is none. */
+export function livingCustomer(world: World, params: Params): Customer {
+  const id = text(params['customer']) ?? '';
+  const customer = world.customers.get(id);
+  if (customer && !customer.deleted) return customer;
+  throw new Refusal(400, { code: 'resource_missing', message: `No such customer: '${id}'`, param: 'customer' });
 }

@@ -1,6 +1,7 @@
+import { livingCustomer } from './customers.ts';
 import { flag, type Params, text, texts } from './form.ts';
 import { page } from './lists.ts';
-import { found, invalid } from './refusals.ts';
+import { found } from './refusals.ts';
 import type { Route } from './routes.ts';
 import type { PortalConfiguration, PortalSession } from './shapes.ts';
 import type { World } from './world.ts';
@@ -15,8 +16,7 @@ export const portalRoutes: Route[] = [
 ];
 
 function createSession(world: World, params: Params): PortalSession {
-  const customer = found(world.customers, 'customer', text(params['customer']));
-  if (customer.deleted) throw invalid(`No such customer: '${customer.id}'`, 'customer');
+  const customer = livingCustomer(world, params);
   const id = world.id('bps');
   const session: PortalSession = {
     id,

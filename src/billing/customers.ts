@@ -1,0 +1,50 @@
+import type { Types } from 'mongoose';
+import { ArtifexError } from '../domain/errors.ts';
+import { billingAccountOf, forgetCustomer, keepCustomer } from '../repositories/billingAccounts.ts';
+import { calling, isMissing } from './stripe.ts';
+import type { BillingDeps } from './sync.ts';
+
+/** A user as far as Stripe is told of them. */
+export interface Payer {
+  _id: Types.ObjectId;
+  email: string;
+  name: string;
+}
+
+/**
+ * Does something as the user's customer at Stripe, who is made at the first need and stored. A customer who was deleted there gives way to a
+ * new one.
+ *
+ * @throws {ArtifexError} `unavailable`
+ */
+export async function asCustomer<Result>(
+  deps: BillingDeps,
+  user: Payer,
+  action: (customer: string) => Promise<Result>,
+): Promise<Result> {
+  const customer = (await billingAccountOf(deps.store, user._id))?.stripeCustomerId ?? (await makeCustomer(deps, user));
+  try {
+    return await action(customer);
+  } catch (error) {
+    if (!isMissing(error, 'customer')) throw error;
+    await forgetCustomer(deps.store, user._id, customer);
+    return action(await makeCustomer(deps, user, customer));
+  }
+}
+
+/**
+ * The idempotency key and what it stands for never change, so that a crash and a repetition make one customer: the address and the name,
+ * which may change, are told afterwards.
+ *
+ * @param gone the customer whom the new one replaces
+ */
+async function makeCustomer({ stripe, store }: BillingDeps, user: Payer, gone?: string): Promise<string> {
+  const userId = user._id.toHexString();
+  const idempotencyKey = ['customer', userId, ...(gone === undefined ? [] : [gone])].join(':');
+  const made = await calling(() => stripe.customers.create({ metadata: { userId } }, { idempotencyKey }));
+  const stored = await keepCustomer(store, user._id, made.id);
+  if (stored === null) throw new ArtifexError('conflict', 'The customer at Stripe belongs to another account.');
+  const told = { ...(user.email !== '' && { email: user.email }), ...(user.name !== '' && { name: user.name }) };
+  if (stored === made.id && Object.keys(told).length > 0) await calling(() => stripe.customers.update(made.id, told));
+  return stored;
+}

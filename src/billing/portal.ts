@@ -1,0 +1,29 @@
+import type { Types } from 'mongoose';
+import { ArtifexError } from '../domain/errors.ts';
+import { billingAccountOf } from '../repositories/billingAccounts.ts';
+import { findSubscription } from '../repositories/subscriptions.ts';
+import { calling, isMissing } from './stripe.ts';
+import type { BillingDeps } from './sync.ts';
+
+/**
+ * The address of Stripe's billing portal, for who has been a customer.
+ *
+ * @throws {ArtifexError} `conflict` for who never was one, `unavailable`
+ */
+export async function openPortal(deps: BillingDeps, userId: Types.ObjectId): Promise<string> {
+  const { stripe, store, config } = deps;
+  const account = await billingAccountOf(store, userId);
+  const customer = account?.stripeCustomerId ?? (await findSubscription(store, userId))?.stripeCustomerId;
+  if (customer === undefined) throw noCustomer();
+  const { url } = await calling(() =>
+    stripe.billingPortal.sessions
+      .create({ customer, return_url: `${config.appUrl}/billing` })
+      .catch((error: unknown) => {
+        throw isMissing(error) ? noCustomer() : error;
+      }),
+  );
+  return url;
+}
+
+const noCustomer = () =>
+  new ArtifexError('conflict', 'There is nothing to manage yet: the first Checkout makes a customer of you.');
