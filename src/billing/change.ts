@@ -4,6 +4,7 @@ import { ArtifexError, ValidationFailedError } from '../domain/errors.ts';
 import { isHigherTier, type SubscriptionTier } from '../domain/tiers.ts';
 import type { Subscription } from '../models/Subscription.ts';
 import { liveSubscriptionOf } from '../repositories/syncedSubscriptions.ts';
+import { customerOf } from './customers.ts';
 import { idOf } from './snapshot.ts';
 import { calling, type PaidTier, priceOf } from './stripe.ts';
 import { type BillingDeps, syncCustomer } from './sync.ts';
@@ -48,10 +49,10 @@ function refuseContradiction({ tier, cancelAtPeriodEnd }: SubscriptionChange): v
   }
 }
 
-/** As it is at Stripe now. */
+/** As it is at Stripe now, also where its webhook is still on its way. */
 async function currentOf(deps: BillingDeps, userId: Types.ObjectId): Promise<Stored> {
-  const before = ofStripe(await liveSubscriptionOf(deps.store, userId));
-  await syncCustomer(deps, before.stripeCustomerId);
+  const customer = await customerOf(deps, userId);
+  if (customer !== undefined) await syncCustomer(deps, customer);
   return ofStripe(await liveSubscriptionOf(deps.store, userId));
 }
 

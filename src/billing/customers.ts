@@ -1,6 +1,7 @@
 import type { Types } from 'mongoose';
 import { ArtifexError } from '../domain/errors.ts';
 import { billingAccountOf, forgetCustomer, keepCustomer } from '../repositories/billingAccounts.ts';
+import { findSubscription } from '../repositories/subscriptions.ts';
 import { calling, isMissing } from './stripe.ts';
 import type { BillingDeps } from './sync.ts';
 
@@ -9,6 +10,12 @@ export interface Payer {
   _id: Types.ObjectId;
   email: string;
   name: string;
+}
+
+/** Whom Stripe knows the user as, or undefined for who never was a customer. */
+export async function customerOf({ store }: BillingDeps, userId: Types.ObjectId): Promise<string | undefined> {
+  const account = await billingAccountOf(store, userId);
+  return account?.stripeCustomerId ?? (await findSubscription(store, userId))?.stripeCustomerId;
 }
 
 /**
@@ -22,7 +29,7 @@ export async function asCustomer<Result>(
   user: Payer,
   action: (customer: string) => Promise<Result>,
 ): Promise<Result> {
-  const customer = (await billingAccountOf(deps.store, user._id))?.stripeCustomerId ?? (await makeCustomer(deps, user));
+  const customer = (await customerOf(deps, user._id)) ?? (await makeCustomer(deps, user));
   try {
     return await action(customer);
   } catch (error) {

@@ -1,7 +1,6 @@
 import type { Types } from 'mongoose';
 import { ArtifexError } from '../domain/errors.ts';
-import { billingAccountOf } from '../repositories/billingAccounts.ts';
-import { findSubscription } from '../repositories/subscriptions.ts';
+import { customerOf } from './customers.ts';
 import { calling, isMissing } from './stripe.ts';
 import type { BillingDeps } from './sync.ts';
 
@@ -11,9 +10,8 @@ import type { BillingDeps } from './sync.ts';
  * @throws {ArtifexError} `conflict` for who never was one, `unavailable`
  */
 export async function openPortal(deps: BillingDeps, userId: Types.ObjectId): Promise<string> {
-  const { stripe, store, config } = deps;
-  const account = await billingAccountOf(store, userId);
-  const customer = account?.stripeCustomerId ?? (await findSubscription(store, userId))?.stripeCustomerId;
+  const { stripe, config } = deps;
+  const customer = await customerOf(deps, userId);
   if (customer === undefined) throw noCustomer();
   const { url } = await calling(() =>
     stripe.billingPortal.sessions

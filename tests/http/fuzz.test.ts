@@ -1,7 +1,8 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { problemSchema } from '@/middleware/problemSchema.ts';
-import { type Caller, type TestApplication, testApplication } from '../support/application.ts';
+import type { Caller, TestApplication } from '../support/application.ts';
+import { openShop } from '../support/billing.ts';
 import { useDatabase } from '../support/database.ts';
 import { type Operation, readDescription } from '../support/openapi.ts';
 import { addressOf, callOf, TOKENS } from './contract/calls.ts';
@@ -18,7 +19,9 @@ const SEED = Number(process.env['FUZZ_SEED'] ?? Math.floor(Math.random() * 2 ** 
 const REQUESTS_PER_CAST = 200;
 
 const store = useDatabase();
-const api = await testApplication(store);
+const shop = await openShop(store);
+const api = shop.app;
+afterAll(() => shop.server.close());
 const described = await readDescription(await api.request('/openapi.json'));
 
 interface Draft {
@@ -107,7 +110,10 @@ async function newCast(app: TestApplication): Promise<Cast> {
   for (const operation of described.operations.filter(({ path }) => path.includes('{'))) {
     // A worker is given one of a person at a time.
     const whose = operation.schemes.includes('session') ? owner : await app.person();
-    resources.set(operation.path, (await callOf(described, operation, { api: app, owner: whose })).params ?? {});
+    resources.set(
+      operation.path,
+      (await callOf(described, operation, { api: app, owner: whose, stripe: shop.server })).params ?? {},
+    );
   }
   return { owner, tokens, resources };
 }

@@ -1,7 +1,14 @@
 import { Types } from 'mongoose';
 import { identityVersion } from '@/domain/identity.ts';
 import type { ToldEvent } from '@/domain/inbox.ts';
-import { billingAccountOf, keepCustomer, userNamedBy, userOfCustomer } from '@/repositories/billingAccounts.ts';
+import {
+  billingAccountOf,
+  forgetCustomer,
+  keepCustomer,
+  replaceCheckout,
+  userNamedBy,
+  userOfCustomer,
+} from '@/repositories/billingAccounts.ts';
 import { addUser, changeIdentity, identityOf, noteVersion } from '@/repositories/identities.ts';
 import {
   awaitUsers,
@@ -38,6 +45,10 @@ export async function inboundQueries(store: TestStore & Context, userId: Types.O
   await billingAccountOf(store, userId);
   await userOfCustomer(store, 'cus_plans');
   await userNamedBy(store, names);
+  const checkout = { id: 'a', tier: 'plus' as const, startedAt: store.clock.now() };
+  await replaceCheckout(store, userId, undefined, checkout);
+  await replaceCheckout(store, userId, checkout, { ...checkout, id: 'b' });
+  await forgetCustomer(store, userId, 'cus_plans');
   const identity = { version: identityVersion('user.created', store.clock.now()), email: 'a@example.com', name: 'A' };
   await addUser(store, 'user_plans', identity, { isDeleted: false });
   await identityOf(store, 'user_plans');

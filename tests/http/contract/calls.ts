@@ -7,6 +7,8 @@ import { type Caller, STRIPE_WEBHOOK_SECRET, type TestApplication, WORKER_TOKEN 
 import { signedClerkEvent } from '../../support/clerkEvents.ts';
 import { signUp } from '../../support/database.ts';
 import type { Described, Operation } from '../../support/openapi.ts';
+import { complete } from '../../support/stripe/checkout.ts';
+import type { StripeServer } from '../../support/stripe-server.ts';
 
 /** What has to be said for an operation to be answered with a success. */
 export interface Call {
@@ -20,6 +22,8 @@ interface World {
   api: TestApplication;
   /** Whose the resources are. */
   owner: Caller;
+  /** Where there is none, nothing can be bought. */
+  stripe?: StripeServer;
 }
 
 const answered = z.looseObject({ id: z.string() });
@@ -74,6 +78,18 @@ function claimedGeneration(said: object) {
   };
 }
 
+async function customer({ owner }: World): Promise<Call> {
+  await owner.post('/v1/subscription/checkout', { tier: 'plus' });
+  return {};
+}
+
+async function subscriber(world: World): Promise<Call> {
+  const call = await customer(world);
+  const { stripe } = world;
+  if (stripe) for (const id of [...stripe.world.sessions.keys()]) complete(stripe.world, id);
+  return call;
+}
+
 /** Signed, and of no interest: what follows from others is tested elsewhere. */
 async function stripeEvent(): Promise<Call> {
   const raw = JSON.stringify({ id: 'evt_1', object: 'event', type: 'product.created', livemode: false, data: {} });
@@ -95,6 +111,8 @@ const PICTURE = { url: 'https://pictures.example.com/a.png', filename: 'a.png', 
  * any other that has none cannot be called, and fails the walk.
  */
 const RESOURCES: Readonly<Record<string, (world: World) => Promise<Call>>> = {
+  'PATCH /v1/subscription': subscriber,
+  '/v1/subscription/portal': customer,
   '/webhooks/stripe': stripeEvent,
   '/webhooks/clerk': clerkEvent,
   '/v1/generations/{id}': pendingGeneration,
@@ -128,7 +146,7 @@ export const TOKENS: Readonly<Record<string, (api: TestApplication) => Promise<s
 /** @throws {Error} that says what is missing */
 export async function callOf(described: Described, operation: Operation, world: World): Promise<Call> {
   const { method, path, body } = operation;
-  const resource = RESOURCES[path];
+  const resource = RESOURCES[`${method} ${path}`] ?? RESOURCES[path];
   if (path.includes('{') && !resource)
     throw new Error(`Nobody says what to put into ${path}: see tests/http/contract/calls.ts`);
   const call = (await resource?.(world)) ?? {};

@@ -1,8 +1,9 @@
 import { Types } from 'mongoose';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { deleteUser } from '@/repositories/accounts.ts';
 import { problemOf } from '../../support/api.ts';
-import { type Caller, testApplication } from '../../support/application.ts';
+import type { Caller } from '../../support/application.ts';
+import { openShop } from '../../support/billing.ts';
 import { useDatabase } from '../../support/database.ts';
 import { type JsonSchema, type Operation, readDescription } from '../../support/openapi.ts';
 import { createTokenIssuer } from '../../support/tokens.ts';
@@ -13,7 +14,9 @@ import { addressOf, type Call, callOf, send, TOKENS } from './calls.ts';
  * described. A route that is added later is walked without a line here.
  */
 const store = useDatabase();
-const api = await testApplication(store);
+const shop = await openShop(store);
+const api = shop.app;
+afterAll(() => shop.server.close());
 const stranger = await createTokenIssuer();
 const described = await readDescription(await api.request('/openapi.json'));
 
@@ -28,7 +31,7 @@ const ownResources = withParams.filter(({ schemes }) => schemes.includes('sessio
 async function goodCall(operation: Operation): Promise<Call & { token: string | undefined; owner: Caller }> {
   const owner = await api.person();
   const [scheme] = operation.schemes;
-  const call = await callOf(described, operation, { api, owner });
+  const call = await callOf(described, operation, { api, owner, stripe: shop.server });
   if (scheme === undefined) return { ...call, token: undefined, owner };
   if (scheme === 'session') return { ...call, token: owner.token, owner };
   const make = TOKENS[scheme];
