@@ -40,6 +40,8 @@ export function fingerprintOf(value: unknown): Promise<string> {
 /** The same value with the fields of every object in one order, so that equal bodies have equal texts. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
+  // An instant has no fields of its own: without this, all instants would be one.
+  if (value instanceof Date) return value.toISOString();
   if (typeof value !== 'object' || value === null) return value;
   return Object.entries(value)
     .sort(([a], [b]) => (a < b ? -1 : 1))

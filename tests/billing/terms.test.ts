@@ -86,6 +86,18 @@ describe('a paid period', () => {
   });
 });
 
+describe('a renewal', () => {
+  it('that changes nothing but the period is stored, and moves the reset date', async () => {
+    const { userId, subscription } = await subscriber();
+    pass(31 * DAY);
+    await shop.current.deliver();
+    const [item] = subscription.items.data;
+    const currentPeriodEnd = new Date((item?.current_period_end ?? 0) * 1000);
+    expect(await store.models.Subscription.findByUserId(userId)).toMatchObject({ currentPeriodEnd });
+    expect(await readUser(store, userId)).toMatchObject({ quotaResetDate: currentPeriodEnd });
+  });
+});
+
 describe('what grants nothing', () => {
   it.each(['incomplete', 'incomplete_expired', 'unpaid', 'paused', 'canceled', 'on_hold'])('is %s', async (status) => {
     const { userId, subscription } = await subscriber();
