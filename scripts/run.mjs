@@ -34,6 +34,7 @@ const TASKS = {
   'seed:cleanup': ['bun', 'seeds/run.ts', 'cleanup'],
   'seed:reset': ['bun', 'seeds/run.ts', 'reset'],
   job: ['bun', 'scripts/job.ts'],
+  reconcile: ['bun', 'scripts/reconcile.ts'],
   'encryption:rotate': ['bun', 'scripts/rotateEncryption.ts'],
   'check:ledger': ['bun', 'scripts/checkLedger.ts'],
   bench: ['bun', 'bench/run.ts'],

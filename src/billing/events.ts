@@ -57,7 +57,7 @@ export async function readStripeEvent(
   signature: string | undefined,
 ): Promise<ToldEvent | null> {
   const event = await verified(stripe, secret, payload, signature ?? '');
-  if (event.account !== undefined || isOtherMode(event, isLiveMode) || !OF_INTEREST.test(event.type)) return null;
+  if (event.account !== undefined || isOtherMode(event, isLiveMode)) return null;
   return toldOf(event);
 }
 
@@ -77,8 +77,9 @@ async function verified(stripe: Stripe, secret: string, payload: string, signatu
   }
 }
 
-/** @returns null for an object that says of no customer */
+/** @returns null for an event of no interest: its type changes no subscription, or its object says of no customer */
 export function toldOf(event: Pick<Stripe.Event, 'id' | 'type' | 'created' | 'data'>): ToldEvent | null {
+  if (!OF_INTEREST.test(event.type)) return null;
   const parsed = subjectSchema.safeParse(event.data.object);
   if (!parsed.success) return null;
   const { object, id, customer, client_reference_id, payment_intent, refunded } = parsed.data;

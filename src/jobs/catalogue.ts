@@ -1,3 +1,5 @@
+import { reconcile } from '../billing/reconcile.ts';
+import type { BillingDeps } from '../billing/sync.ts';
 import type { Env } from '../config/env.ts';
 import type { Actor } from '../domain/audit.ts';
 import { WEBHOOK_LIMITS } from '../domain/webhooks.ts';
@@ -19,18 +21,21 @@ export interface CatalogueDeps {
   /** Null where pictures are out of reach; then there is no cleanup. */
   storage: PictureStorage | null;
   cleanup: Env['cleanup'];
+  /** Null where Stripe cannot be asked; then there is nothing to compare with. */
+  billing: BillingDeps | null;
 }
 
 const CLEANUP: Actor = { kind: 'job', id: 'cleanup' };
 
 /** Every job that this process can do, in the order in which people read them. */
-export function createJobs({ ctx, storage, cleanup }: CatalogueDeps): Job[] {
+export function createJobs({ ctx, storage, cleanup, billing }: CatalogueDeps): Job[] {
   const everywhere = [
     quotaResets(ctx),
     stalledGenerations(ctx),
     rollups(ctx),
     webhookHistory(ctx),
     waitingWebhooks(ctx),
+    ...(billing ? [billingReconciliation(billing)] : []),
   ];
   return storage ? [...everywhere, nightlyCleanup(ctx, storage, cleanup)] : everywhere;
 }
@@ -93,6 +98,15 @@ export function waitingWebhooks(ctx: Context): Job {
     summary: 'Looks for the users whom webhooks wait for.',
     schedule: scheduleOf('*/20 * * * * *'),
     run: () => wakeEvents(ctx).then((woken) => ({ ...woken })),
+  };
+}
+
+function billingReconciliation(billing: BillingDeps): Job {
+  return {
+    name: 'billing-reconcile',
+    summary: "Compares every subscription with Stripe's lists, and takes in what Stripe could not deliver.",
+    schedule: scheduleOf('15 2 * * *'),
+    run: async (signal) => ({ ...(await reconcile(billing, { signal })) }),
   };
 }
 

@@ -17,7 +17,7 @@ const cleanupResult = z.object({
 });
 const resetResult = z.object({ usersReset: z.int() });
 
-export interface MaintenanceDeps extends CatalogueDeps, Pick<RunDeps, 'observer'> {
+export interface MaintenanceDeps extends Omit<CatalogueDeps, 'billing'>, Pick<RunDeps, 'observer'> {
   /** Milliseconds that a run may take. */
   mostRunMs?: number;
 }

@@ -137,3 +137,12 @@ async function unlessTaken<Result>(write: () => Promise<Result>): Promise<Result
     throw error;
   }
 }
+
+/** The customers of stored subscriptions that have not ended. */
+export async function* liveCustomers(store: Store): AsyncGenerator<string> {
+  const stored = subscriptionsOf(store).find(
+    { isDeleted: false, status: { $in: [...LIVE_STATUSES] }, stripeCustomerId: { $exists: true } },
+    { projection: { stripeCustomerId: 1 } },
+  );
+  for await (const { stripeCustomerId } of stored) if (stripeCustomerId !== undefined) yield stripeCustomerId;
+}

@@ -1,5 +1,6 @@
 import mongoose, { type Connection, type Types } from 'mongoose';
 import { webhookBody } from '../app.ts';
+import type { Billing } from '../billing/billing.ts';
 import { type ConnectOptions, checkAddress, connectDB, disconnectDB } from '../config/database.ts';
 import type { Env } from '../config/env.ts';
 import type { Log } from '../config/log.ts';
@@ -31,6 +32,7 @@ import { diskStorage } from '../storage/disk.ts';
 import type { PictureStorage } from '../storage/port.ts';
 import type { Context } from '../workflows/context.ts';
 import { publishEventsOf } from '../workflows/publishEvents.ts';
+import { billingOf } from './inbound.ts';
 import { tracedPost } from './tracedCalls.ts';
 
 export interface CoreOptions {
@@ -46,6 +48,7 @@ export interface Core {
   ctx: Context;
   connection: Connection;
   storage: PictureStorage;
+  billing: Billing;
   jobs: readonly Job[];
   /** Told of what jobs do. */
   observer: JobObserver;
@@ -92,6 +95,7 @@ export function createCore({ env, mongodbUri, log, tracing = null }: CoreOptions
     announcer,
     courier: { wake: () => wakeCourier() },
   };
+  const billing = billingOf(env, ctx, observability);
   observability.watchConnection(connection);
   onQuotaAlert(store, observability.alertQuota);
   onLedgerEntry(store, observability.entryRecorded);
@@ -108,7 +112,8 @@ export function createCore({ env, mongodbUri, log, tracing = null }: CoreOptions
     ctx,
     connection,
     storage,
-    jobs: createJobs({ ctx, storage, cleanup: env.cleanup }),
+    billing,
+    jobs: createJobs({ ctx, storage, cleanup: env.cleanup, billing: billing.deps }),
     observer: observability.jobs,
     observability,
     async connect(options) {

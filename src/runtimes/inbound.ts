@@ -14,12 +14,21 @@ export interface Inbound {
   readers: Readonly<Record<WebhookSource, ((payload: string, headers: Headers) => Promise<ToldEvent | null>) | null>>;
 }
 
+/** Everything that has to do with Stripe, as the environment says. */
+export function billingOf(
+  env: Env,
+  ctx: Context,
+  { inbox, tracing }: Pick<Observability, 'inbox' | 'tracing'>,
+): Billing {
+  return createBilling(env.stripe, ctx, env.appUrl, inbox.needsPerson, tracing?.fetch);
+}
+
 export function createInbound(
   env: Env,
   ctx: Context,
-  { inbox: metrics, tracing }: Pick<Observability, 'inbox' | 'tracing'>,
+  { inbox: metrics }: Pick<Observability, 'inbox'>,
+  billing: Billing,
 ): Inbound {
-  const billing = createBilling(env.stripe, ctx, env.appUrl, metrics.needsPerson, tracing?.fetch);
   const inbox = createInbox(ctx, { stripe: billing.apply, clerk: clerkEvents(ctx) }, metrics.attempted);
   const { webhookSigningSecret: secret } = env.clerk;
   const clerk =

@@ -46,7 +46,7 @@ export async function createService(options: Omit<CoreOptions, 'tracing'>): Prom
   const core = createCore({ ...options, tracing });
   const { ctx, connection, storage, observability } = core;
   const watch = createGenerationWatch(ctx, observability.streamsChanged);
-  const { billing, inbox, readers } = createInbound(env, ctx, observability);
+  const { billing, inbox, readers } = createInbound(env, ctx, observability, core.billing);
   const quotaLimiter = sharedLimiter(ctx, createLimitMemory(perMinute(env.rateLimit.quotaPerMinute)));
   const jobs: RunningJob[] = [];
   let isPrepared = false;

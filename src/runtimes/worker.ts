@@ -67,7 +67,7 @@ async function runWhatIsDue({ env, observability }: WorkerSetup, { ctx, inbound 
   await sweep(ctx);
   await inbound.inbox.work();
   // Pictures lie with the processes that draw them; what removes them runs there.
-  const jobs = createJobs({ ctx, storage: null, cleanup: env.cleanup });
+  const jobs = createJobs({ ctx, storage: null, cleanup: env.cleanup, billing: inbound.billing.deps });
   const scheduler = startScheduler({ ctx, jobs, observer: observability.jobs });
   await scheduler.look();
   await scheduler.stop();

@@ -20,7 +20,7 @@ import { settle } from '../repositories/settlement.ts';
 import type { Context } from '../workflows/context.ts';
 import type { GenerationWatch } from '../workflows/followGeneration.ts';
 import { publishEventsOf } from '../workflows/publishEvents.ts';
-import { createInbound, type Inbound } from './inbound.ts';
+import { billingOf, createInbound, type Inbound } from './inbound.ts';
 
 /** What an isolate has once. */
 export interface WorkerSessionDeps {
@@ -98,7 +98,7 @@ export function openWorkerSession(
     announcer,
     courier: { wake() {} },
   };
-  const inbound = createInbound(env, ctx, observability);
+  const inbound = createInbound(env, ctx, observability, billingOf(env, ctx, observability));
   let isPrepared = false;
   let connecting: Promise<void> | undefined;
   let usedAt = performance.now();

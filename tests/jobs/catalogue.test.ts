@@ -21,6 +21,7 @@ function processOfJobs() {
     ctx,
     storage: diskStorage('/nowhere'),
     cleanup: { finishedDays: 365, failedDays: 30, deletedDays: 30 },
+    billing: null,
   });
   return startScheduler({ ctx, jobs, observer: { jobEnded() {}, jobSucceededAt() {} }, tickMs: 2 ** 30 });
 }

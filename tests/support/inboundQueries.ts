@@ -25,6 +25,7 @@ import {
 import {
   endSubscription,
   insertSubscription,
+  liveCustomers,
   liveSubscriptionOf,
   overwriteSubscription,
   storedSubscriptionId,
@@ -67,6 +68,7 @@ async function subscriptionQueries(store: TestStore & Context): Promise<void> {
   if (!stored) throw new Error('One was just stored');
   await overwriteSubscription(store, stored, { ...FACTS, ...PERIOD, ...ids }, said);
   await liveSubscriptionOf(store, stored.userId);
+  for await (const _ of liveCustomers(store)) break;
   await storedSubscriptionId(store, ids.stripeSubscriptionId);
   await endSubscription(store, { ...stored, revision: stored.revision + 1 });
 }
