@@ -45,7 +45,7 @@ export async function endAccess(
           comment: reason === 'refund' ? 'The payment was refunded.' : 'The payment was disputed.',
         },
       },
-      { idempotencyKey: `access-ended:${paymentIntent}` },
+      { idempotencyKey: `access-ended:${reason}:${paymentIntent}` },
     ),
   );
   return customer;

@@ -11,3 +11,7 @@ export type IdentityEvent = (typeof IDENTITY_EVENTS)[number];
 export function identityVersion(type: IdentityEvent, at: Date): number {
   return at.getTime() * IDENTITY_EVENTS.length + IDENTITY_EVENTS.indexOf(type);
 }
+
+/** Whether this version was Clerk's word of a deletion. */
+export const isDeletion = (version: number): boolean =>
+  version > 0 && version % IDENTITY_EVENTS.length === IDENTITY_EVENTS.indexOf('user.deleted');

@@ -1,5 +1,15 @@
 import type { Types } from 'mongoose';
-import { auditOf, deliveriesOf, endpointsOf, generationsOf, ledgerOf, usersOf } from '../models/collections.ts';
+import {
+  auditOf,
+  billingAccountsOf,
+  deliveriesOf,
+  endpointsOf,
+  generationsOf,
+  ledgerOf,
+  subscriptionsOf,
+  usersOf,
+  webhookEventsOf,
+} from '../models/collections.ts';
 import type { ImageGeneration } from '../models/ImageGeneration.ts';
 import type { UserReference } from '../models/statements/accounts.ts';
 import { movedTo, owedRefund, PLACE } from '../models/statements/moves.ts';
@@ -68,6 +78,22 @@ export async function eraseReasons(store: Store, userId: Types.ObjectId): Promis
   await ledgerOf(store).updateMany({ userId }, { $unset: { reason: 1 } });
 }
 
+/** How others name the user: Clerk, and Stripe as a customer. */
+async function subjectsOf(store: Store, { _id: userId, clerkUserId }: User): Promise<string[]> {
+  const account = await billingAccountsOf(store).findOne({ _id: userId });
+  const subscriptions = await subscriptionsOf(store)
+    .find({ userId }, { projection: { stripeCustomerId: 1 } })
+    .toArray();
+  const customers = [account, ...subscriptions].map((one) => one?.stripeCustomerId);
+  return [clerkUserId, ...customers.filter((customer) => customer !== undefined)];
+}
+
+/** What Clerk and Stripe have told of the user goes, and the customer's name with it. Before the subscriptions are erased, which name customers too. */
+export async function eraseTold(store: Store, user: User): Promise<void> {
+  await webhookEventsOf(store).deleteMany({ subject: { $in: await subjectsOf(store, user) } });
+  await billingAccountsOf(store).deleteOne({ _id: user._id });
+}
+
 /** Stripe's ids and words go; that there was a subscription, and when, stays. */
 export async function eraseSubscriptions({ models: { Subscription } }: Store, userId: Types.ObjectId): Promise<void> {
   await Subscription.updateMany(
@@ -99,6 +125,8 @@ export interface PersonalData {
   audit: unknown[];
   webhookEndpoints: unknown[];
   webhookDeliveries: unknown[];
+  billingAccounts: unknown[];
+  webhookEvents: unknown[];
 }
 
 export async function personalDataOf(store: Store, user: User): Promise<PersonalData> {
@@ -114,5 +142,22 @@ export async function personalDataOf(store: Store, user: User): Promise<Personal
       .toArray(),
     deliveriesOf(store).find({ userId }).toArray(),
   ]);
-  return { user, subscriptions, generations, ledger, audit, webhookEndpoints, webhookDeliveries };
+  const subjects = await subjectsOf(store, user);
+  const [billingAccounts, webhookEvents] = await Promise.all([
+    billingAccountsOf(store).find({ _id: userId }).toArray(),
+    webhookEventsOf(store)
+      .find({ subject: { $in: subjects } }, { projection: { lease: 0 } })
+      .toArray(),
+  ]);
+  return {
+    user,
+    subscriptions,
+    generations,
+    ledger,
+    audit,
+    webhookEndpoints,
+    webhookDeliveries,
+    billingAccounts,
+    webhookEvents,
+  };
 }

@@ -1,9 +1,16 @@
 import { z } from 'zod';
 import type { Actor } from '../domain/audit.ts';
-import { IDENTITY_EVENTS, identityVersion } from '../domain/identity.ts';
+import { IDENTITY_EVENTS, identityVersion, isDeletion } from '../domain/identity.ts';
 import type { Identity } from '../models/statements/posting/posting.ts';
 import { deleteUser, restoreUser } from '../repositories/accounts.ts';
-import { addUser, changeIdentity, identityOf, keptIdentity, noteVersion } from '../repositories/identities.ts';
+import {
+  addUser,
+  changeIdentity,
+  identityOf,
+  type KnownIdentity,
+  keptIdentity,
+  noteVersion,
+} from '../repositories/identities.ts';
 import type { Context } from './context.ts';
 import type { ApplyEvent } from './inbox.ts';
 
@@ -41,7 +48,8 @@ export function clerkEvents(ctx: Context): ApplyEvent {
 
 /**
  * Makes the user equal to what Clerk says: a new one, or one whose address or name has changed. Who has signed up again after a deletion gets
- * the account back, with the quota that it had. Nothing else revives one.
+ * the account back, with the quota that it had: by the sign-up, or by any newer word than Clerk's own of the deletion, since only who is
+ * there again changes. So the newest word counts in whatever order they come. Nothing else revives one.
  */
 export async function knowPerson(
   ctx: Context,
@@ -58,12 +66,17 @@ export async function knowPerson(
     if (known.identityVersion >= identity.version) return 'old';
     // Restored meanwhile: begin again.
     if (!known.isDeleted) continue;
-    if (!mayRestore || (known.deletedAt && at <= known.deletedAt)) return 'old';
+    if (!isDeletion(known.identityVersion) && !outlives(known, at, mayRestore)) return 'old';
     const restored = await restoreUser(ctx, { _id: known._id }, ACTOR, keptIdentity(identity));
     if (restored.result !== 'posted') continue;
     ctx.settler.notice(known._id);
     return 'restored';
   }
+}
+
+/** Who was deleted here, and not at Clerk, comes back by signing up after that alone. */
+function outlives({ deletedAt }: KnownIdentity, at: Date, mayRestore: boolean): boolean {
+  return mayRestore && !(deletedAt && at <= deletedAt);
 }
 
 /** Deletes the account. Of somebody who was never seen a deleted one stays behind, so that late word of their sign-up makes no user. */

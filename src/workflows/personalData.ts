@@ -12,6 +12,7 @@ import {
   eraseGenerations,
   eraseReasons,
   eraseSubscriptions,
+  eraseTold,
   eraseWebhooks,
   findPerson,
   type PersonalData,
@@ -52,6 +53,7 @@ export async function eraseUser(
   await eraseEachGeneration(store, user._id, removePicture);
   await settle(store, [user._id]);
   await eraseReasons(store, user._id);
+  await eraseTold(store, user);
   await eraseSubscriptions(store, user._id);
   await eraseWebhooks(store, user._id);
   const pseudonym = `erased_${user._id.toHexString()}`;

@@ -62,8 +62,8 @@ describe('calendar days', () => {
           expect(start.getTime() % QUARTER_HOUR_MS).toBe(0);
           expect(dateOf(start.getTime())).toBe(date);
           expect(dateOf(start.getTime() - 1) < date).toBe(true);
-          // Antarctica/Troll goes back by two hours.
-          expect(end.getTime() - start.getTime()).toBeLessThanOrEqual(DAY_MS + 2 * HOUR_MS);
+          // Stations in Antarctica have moved their clocks by up to three hours at once.
+          expect(end.getTime() - start.getTime()).toBeLessThanOrEqual(DAY_MS + 3 * HOUR_MS);
           if (index > 0) expect(start).toEqual(days[index - 1]?.end);
         }
         const today = days.at(-1);
