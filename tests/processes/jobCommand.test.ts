@@ -38,6 +38,8 @@ describe('npm run job', () => {
       'quota-resets',
       'rollups',
       'stalled-generations',
+      'waiting-webhooks',
+      'webhook-history',
     ]);
   });
 
