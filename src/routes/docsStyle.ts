@@ -18,5 +18,6 @@ table { border-collapse: collapse; width: 100%; margin: .5rem 0 1rem; font-size:
 caption { text-align: left; font-weight: 600; padding: .4rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .75rem .35rem 0; border-top: 1px solid var(--line); }
 .lock { font-size: .85rem; }
+[id] { scroll-margin-top: 1rem; }
 :target { outline: 2px solid var(--link); outline-offset: .2rem; }
 `;

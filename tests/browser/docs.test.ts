@@ -82,7 +82,7 @@ describe.skipIf(CHROMIUM === undefined)('the reference in Chromium', () => {
     await page.keyboard.press('Tab');
     const skip = page.locator('a.skip');
     expect(await skip.evaluate((link) => link === document.activeElement)).toBe(true);
-    expect((await skip.boundingBox())?.x).toBeGreaterThan(-1);
+    expect((await skip.boundingBox())?.x).toBeGreaterThanOrEqual(0);
     await page.keyboard.press('Enter');
     expect(new URL(page.url()).hash).toBe('#content');
     const last = described.operations.at(-1);
@@ -92,7 +92,7 @@ describe.skipIf(CHROMIUM === undefined)('the reference in Chromium', () => {
     await page.keyboard.press('Enter');
     expect(new URL(page.url()).hash).toBe(`#${last?.operationId}`);
     const top = await page.locator(`[id="${last?.operationId}"]`).evaluate((each) => each.getBoundingClientRect().top);
-    expect(top).toBeGreaterThan(-1);
+    expect(top).toBeGreaterThanOrEqual(0);
     expect(top).toBeLessThan(DESK.height);
   });
 
