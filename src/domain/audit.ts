@@ -15,6 +15,7 @@ export const AUDIT_ACTIONS = [
   'subscription.access_ended',
   'subscription.needs_person',
   'maintenance.run',
+  'webhook.replayed',
 ] as const;
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 

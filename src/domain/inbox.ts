@@ -46,4 +46,17 @@ export function retryDelayMs(attempts: number, isUnavailable: boolean, chance: n
 export const INBOX_STATES = ['open', 'stuck', 'waiting', 'ended'] as const;
 export type InboxState = (typeof INBOX_STATES)[number];
 
+/** Of what has not come to its end. */
+export const UNENDED_STATES = ['open', 'stuck', 'waiting'] as const satisfies readonly InboxState[];
+export type UnendedState = (typeof UNENDED_STATES)[number];
+
+/** How the events of one source stand that are in one state. */
+export interface InboxDepth {
+  source: WebhookSource;
+  state: UnendedState;
+  events: number;
+  /** For how long the oldest of them has been here; 0 when there is none. */
+  oldestSeconds: number;
+}
+
 export const stateAfter = (attempts: number): InboxState => (attempts >= STUCK_ATTEMPTS ? 'stuck' : 'open');

@@ -1,20 +1,16 @@
 import { errorFields } from '../config/log.ts';
 import { type ClaimedEvent, claimEvent } from '../repositories/inbox.ts';
 import type { Context } from '../workflows/context.ts';
-import { type Attempted, attemptEvent, type EventHandlers } from '../workflows/inbox.ts';
+import { type Attempted, attemptEvent, type EventApplier, type EventHandlers } from '../workflows/inbox.ts';
 import { type RunningJob, repeat } from './repeat.ts';
 
 /** Applies events behind the answers to their senders, and whatever others have left. */
-export interface Inbox {
-  /** Whether this process has hands for another event; what it does not take is left to whoever looks first. */
-  hasRoom(): boolean;
-  /** Applies a claimed event soon. */
-  take(event: ClaimedEvent): void;
+export interface Inbox extends EventApplier {
   /** Applies events that are due, until none is or it is stopped. @returns how many were tried */
   work(signal?: AbortSignal): Promise<number>;
   /** Looks for due events from time to time, until it is stopped. */
   start(): RunningJob;
-  /** Resolves when everything taken so far has been tried. */
+  /** Resolves when everything taken or woken for so far has been tried. */
   drained(): Promise<void>;
 }
 
@@ -30,6 +26,8 @@ const LOOK_INTERVAL_MS = 2_000;
 export function createInbox(ctx: Context, handlers: EventHandlers, observe: EventObserver = () => {}): Inbox {
   const waiting: ClaimedEvent[] = [];
   const underWay = new Set<Promise<void>>();
+  const looks = new Set<Promise<void>>();
+  const stopping = new AbortController();
 
   function take(event: ClaimedEvent): void {
     waiting.push(event);
@@ -68,21 +66,34 @@ export function createInbox(ctx: Context, handlers: EventHandlers, observe: Even
       take(event);
       if (underWay.size >= HANDS) await Promise.race(underWay);
     }
-    await drained();
+    while (underWay.size > 0) await Promise.race(underWay);
     return tried;
   }
 
+  function wake(): void {
+    const look = lookNow().finally(() => looks.delete(look));
+    looks.add(look);
+  }
+
+  async function lookNow(): Promise<void> {
+    try {
+      await work(stopping.signal);
+    } catch (error) {
+      ctx.log.warn('what is due is left to the next look', errorFields(error));
+    }
+  }
+
   async function drained(): Promise<void> {
-    while (underWay.size > 0) await Promise.race(underWay);
+    while (underWay.size + looks.size > 0) await Promise.race([...underWay, ...looks]);
   }
 
   return {
     hasRoom: () => waiting.length < ROOM,
     take,
+    wake,
     work,
     drained,
     start() {
-      const stopping = new AbortController();
       const looking = repeat(
         'webhook-inbox',
         LOOK_INTERVAL_MS,

@@ -56,8 +56,11 @@ function webhookEventSchema(): Schema<WebhookEvent, WebhookEventModelType> {
   schema.index({ dueAt: 1 }, { sparse: true });
   schema.index({ awaits: 1 }, { sparse: true });
   schema.index({ endedAt: 1 }, { expireAfterSeconds: EVENT_RETENTION_MS / 1000 });
+  // One for each way to filter the list, which is read from either end.
   schema.index({ receivedAt: -1, _id: -1 });
+  schema.index({ source: 1, receivedAt: -1, _id: -1 });
   schema.index({ state: 1, receivedAt: -1, _id: -1 });
+  schema.index({ state: 1, source: 1, receivedAt: -1, _id: -1 });
   return schema;
 }
 

@@ -45,7 +45,7 @@ export function createObservability({ log, slowQueryMs, tracing = null }: Option
     requestAnswered: httpMetrics(registry),
     cacheLookedUp: cacheMetrics(registry),
     queue: queueMetrics(registry, log),
-    inbox: inboxMetrics(registry),
+    inbox: inboxMetrics(registry, log),
     streamsChanged: streamMetrics(registry),
     /** Measures a connection's commands and pools. Before it is opened, with `monitorCommands`. */
     watchConnection(connection: Connection): void {

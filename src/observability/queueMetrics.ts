@@ -1,5 +1,6 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Counter, type Registry } from 'prom-client';
 import type { Log } from '../config/log.ts';
+import { gaugeOf } from './gauges.ts';
 import { remembered } from './remembered.ts';
 
 /** How the queue stands at one moment; a number may be the most that was counted. */
@@ -29,28 +30,20 @@ export function queueMetrics(registry: Registry, log: Log) {
     /** @param read asks the database, in a time that does not follow how much waits */
     watch(read: () => Promise<QueueState>): void {
       const state = remembered(read, 'the queue', log);
-      const labelled = (name: string, help: string, show: (gauge: Gauge<'place'>, state: QueueState) => void) =>
-        new Gauge({
-          name,
-          help,
-          labelNames: ['place'] as const,
-          registers,
-          async collect() {
-            this.reset();
-            const now = await state();
-            if (now) show(this, now);
-          },
-        });
-      labelled(
-        'artifex_queue_depth',
-        'Generations that wait, for a worker or for another one of their user',
-        (gauge, now) => {
+      gaugeOf(registry, state, {
+        name: 'artifex_queue_depth',
+        help: 'Generations that wait, for a worker or for another one of their user',
+        labelNames: ['place'],
+        show(gauge, now) {
           gauge.set({ place: 'queued' }, now.queued);
           gauge.set({ place: 'waiting' }, now.waiting);
         },
-      );
-      labelled('artifex_queue_age_seconds', 'For how long the first in the queue has waited', (gauge, now) => {
-        gauge.set({ place: 'queued' }, now.oldestSeconds);
+      });
+      gaugeOf(registry, state, {
+        name: 'artifex_queue_age_seconds',
+        help: 'For how long the first in the queue has waited',
+        labelNames: ['place'],
+        show: (gauge, now) => gauge.set({ place: 'queued' }, now.oldestSeconds),
       });
     },
   };

@@ -1,5 +1,15 @@
 import { Types } from 'mongoose';
-import { type InboxState, stateAfter, type ToldEvent, USER_WAIT_MS, type WebhookSource } from '../domain/inbox.ts';
+import {
+  type InboxDepth,
+  type InboxState,
+  stateAfter,
+  type ToldEvent,
+  UNENDED_STATES,
+  type UnendedState,
+  USER_WAIT_MS,
+  WEBHOOK_SOURCES,
+  type WebhookSource,
+} from '../domain/inbox.ts';
 import { usersOf, webhookEventsOf } from '../models/collections.ts';
 import { isDuplicateKey } from '../models/duplicateKey.ts';
 import type { Store } from '../models/store.ts';
@@ -133,48 +143,80 @@ export interface InboxPosition {
   id: string;
 }
 
+/** An event without what it says of anybody, and without what proves a claim on it. */
+export type EventNote = Omit<WebhookEvent, 'facts' | 'subject' | 'lease'>;
+
+const NOTE = { facts: 0, subject: 0, lease: 0 } as const satisfies Partial<Record<keyof WebhookEvent, 0>>;
+
 export async function listEvents(
   store: Store,
-  { state, after, limit }: { state?: InboxState | undefined; after?: InboxPosition | undefined; limit: number },
-): Promise<WebhookEvent[]> {
+  {
+    state,
+    source,
+    after,
+    limit,
+  }: {
+    state?: InboxState | undefined;
+    source?: WebhookSource | undefined;
+    after?: InboxPosition | undefined;
+    limit: number;
+  },
+): Promise<EventNote[]> {
   const older = after && {
     receivedAt: { $lte: after.receivedAt },
     $or: [{ receivedAt: { $lt: after.receivedAt } }, { _id: { $lt: after.id } }],
   };
   return await webhookEventsOf(store)
-    .find({ ...(state && { state }), ...older }, { projection: { facts: 0, subject: 0, lease: 0 } })
+    .find({ ...(state && { state }), ...(source && { source }), ...older }, { projection: NOTE })
     .sort({ receivedAt: -1, _id: -1 })
     .limit(limit)
     .toArray();
 }
 
-/** Makes an event due now, whatever has become of it. Applying it again does no harm: it reads what is true now. */
-export async function replayEvent(store: Store, _id: string): Promise<WebhookEvent | null> {
+export async function isKept(store: Store, _id: string): Promise<boolean> {
+  return (await webhookEventsOf(store).findOne({ _id }, { projection: { _id: 1 } })) !== null;
+}
+
+/**
+ * Makes an event due now, as if it had just been received, whatever has become of it. An attempt that is under way loses its lease and
+ * records nothing more.
+ *
+ * @returns null when there is none of that id
+ */
+export async function replayEvent(store: Store, _id: string): Promise<EventNote | null> {
   return await webhookEventsOf(store).findOneAndUpdate(
     { _id },
     {
       $set: { state: 'open', dueAt: store.clock.now(), attempts: 0 },
-      $unset: { outcome: 1, endedAt: 1, awaits: 1, lease: 1 },
+      $unset: { outcome: 1, endedAt: 1, awaits: 1, lease: 1, failure: 1 },
     },
-    { returnDocument: 'after' },
+    { returnDocument: 'after', projection: NOTE },
   );
 }
 
-/** How much has not come to its end, and since when the oldest of it waits. Its cost follows what is open, and not the history. */
-export async function inboxDepth(store: Store): Promise<Record<OpenState, { events: number; oldest: Date | null }>> {
-  const [open, stuck, waiting] = await Promise.all([
-    depthOf(store, 'open'),
-    depthOf(store, 'stuck'),
-    depthOf(store, 'waiting'),
-  ]);
-  return { open, stuck, waiting };
-}
-
-type OpenState = Exclude<InboxState, 'ended'>;
-
-async function depthOf(store: Store, state: OpenState): Promise<{ events: number; oldest: Date | null }> {
-  const events = webhookEventsOf(store);
-  const count = await events.countDocuments({ state });
-  const oldest = await events.findOne({ state }, { projection: { receivedAt: 1 }, sort: { receivedAt: 1, _id: 1 } });
-  return { events: count, oldest: oldest?.receivedAt ?? null };
+/**
+ * How much has not come to its end, and for how long the oldest of it has been here, for every source and state. Its cost follows what is
+ * open, and not the history.
+ */
+export async function inboxDepth(store: Store): Promise<InboxDepth[]> {
+  const now = store.clock.now().getTime();
+  const rows = await webhookEventsOf(store)
+    .aggregate<{ _id: { source: WebhookSource; state: UnendedState }; events: number; oldest: Date }>([
+      { $match: { state: { $in: [...UNENDED_STATES] } } },
+      {
+        $group: {
+          _id: { source: '$source', state: '$state' },
+          events: { $sum: 1 },
+          oldest: { $min: '$receivedAt' },
+        },
+      },
+    ])
+    .toArray();
+  return WEBHOOK_SOURCES.flatMap((source) =>
+    UNENDED_STATES.map((state) => {
+      const found = rows.find(({ _id }) => _id.source === source && _id.state === state);
+      const oldest = found?.oldest.getTime() ?? now;
+      return { source, state, events: found?.events ?? 0, oldestSeconds: Math.max(0, (now - oldest) / 1000) };
+    }),
+  );
 }

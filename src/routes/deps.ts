@@ -4,6 +4,7 @@ import type { Reach } from '../domain/webhookUrl.ts';
 import type { SessionTrust } from '../identity/sessionTrust.ts';
 import type { PictureStorage } from '../storage/port.ts';
 import type { GenerationWatch } from '../workflows/followGeneration.ts';
+import type { EventApplier } from '../workflows/inbox.ts';
 import type { Maintenance } from '../workflows/maintenance.ts';
 import type { SignIn } from '../workflows/signIn.ts';
 
@@ -15,6 +16,7 @@ export interface RouteDeps extends SignIn {
   /** Counts what a user asks of the quota. */
   quotaLimiter: RateLimiter;
   maintenance: Maintenance;
+  inbox: EventApplier;
   billing: Pick<Billing, 'checkout' | 'portal' | 'change'>;
   /** What outside workers show; undefined: there are none. */
   workerToken: string | undefined;

@@ -5,8 +5,9 @@ import type { ToldEvent, WebhookSource } from '../domain/inbox.ts';
 import { readBody } from '../middleware/body.ts';
 import type { EdgeEnv } from '../middleware/context.ts';
 import { describe } from '../middleware/describe.ts';
-import { type ClaimedEvent, keepEvent } from '../repositories/inbox.ts';
+import { keepEvent } from '../repositories/inbox.ts';
 import type { Context } from '../workflows/context.ts';
+import type { EventApplier } from '../workflows/inbox.ts';
 
 /**
  * Checks a delivery and picks out what is kept of it; null when the event is of no interest.
@@ -19,8 +20,7 @@ export interface InboundDeps {
   ctx: Context;
   /** Null where the secret is not configured that would check it. */
   inbound: Readonly<Record<WebhookSource, ReadWebhook | null>>;
-  /** Applies events behind the answers. */
-  inbox: { hasRoom(): boolean; take(event: ClaimedEvent): void };
+  inbox: EventApplier;
 }
 
 const SECRETS: Readonly<Record<WebhookSource, string>> = {

@@ -26,6 +26,7 @@ import { createPost } from '../outbound/post.ts';
 import { createProvider } from '../providers/index.ts';
 import { admitWaiting } from '../repositories/admission.ts';
 import { chargingTogether } from '../repositories/charging.ts';
+import { inboxDepth } from '../repositories/inbox.ts';
 import { queueState } from '../repositories/queue.ts';
 import { settle } from '../repositories/settlement.ts';
 import { diskStorage } from '../storage/disk.ts';
@@ -101,6 +102,7 @@ export function createCore({ env, mongodbUri, log, tracing = null }: CoreOptions
   onLedgerEntry(store, observability.entryRecorded);
   observability.watchProcess();
   observability.queue.watch(() => queueState(store));
+  observability.inbox.watch(() => inboxDepth(store));
 
   async function settleAndWake(userIds: Types.ObjectId[]) {
     const settled = await settle(store, userIds);

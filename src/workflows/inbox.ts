@@ -14,6 +14,16 @@ import type { Context } from './context.ts';
  */
 export type ApplyEvent = (event: ClaimedEvent) => Promise<Exclude<WebhookOutcome, 'expired'>>;
 
+/** Whoever in this process applies events, behind the answers to their senders. */
+export interface EventApplier {
+  /** Whether it has hands for another event; what it does not take is left to whoever looks first. */
+  hasRoom(): boolean;
+  /** Applies a claimed event soon. */
+  take(event: ClaimedEvent): void;
+  /** Looks now for events that are due. */
+  wake(): void;
+}
+
 export type EventHandlers = Readonly<Record<WebhookSource, ApplyEvent>>;
 
 /** The event is about somebody who has not signed in yet. */

@@ -1,3 +1,4 @@
+import type { UnendedState } from '../domain/inbox.ts';
 import type { Store } from '../models/store.ts';
 import { inboxDepth } from '../repositories/inbox.ts';
 import { readJobStates } from '../repositories/jobLeases.ts';
@@ -19,18 +20,19 @@ const INBOX_IS_LATE = 300;
 /** In a time that does not follow how much there is. */
 export async function readOperation(store: Store): Promise<Operation> {
   const [states, queue, depth] = await Promise.all([readJobStates(store), queueState(store), inboxDepth(store)]);
-  const now = store.clock.now().getTime();
   const jobs = states.map(({ _id, lastRun, lastSuccessAt }) => ({
     name: _id,
     outcome: lastRun?.outcome ?? null,
     lastSuccessAt: lastSuccessAt ?? null,
   }));
-  const oldest = Math.min(depth.open.oldest?.getTime() ?? now, depth.stuck.oldest?.getTime() ?? now);
+  const eventsIn = (state: UnendedState) =>
+    depth.filter((part) => part.state === state).reduce((sum, { events }) => sum + events, 0);
   const inbox = {
-    open: depth.open.events,
-    stuck: depth.stuck.events,
-    waiting: depth.waiting.events,
-    oldestSeconds: Math.max(0, (now - oldest) / 1000),
+    open: eventsIn('open'),
+    stuck: eventsIn('stuck'),
+    waiting: eventsIn('waiting'),
+    // Who waits for a user is not late.
+    oldestSeconds: Math.max(...depth.map((part) => (part.state === 'waiting' ? 0 : part.oldestSeconds))),
   };
   const { queued, waiting, oldestSeconds } = queue;
   const problems = [

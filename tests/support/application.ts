@@ -15,6 +15,7 @@ import { memoryLimiter } from '@/middleware/memoryLimiter.ts';
 import { onLedgerEntry } from '@/models/statements/ledgerWatch.ts';
 import { onQuotaAlert } from '@/models/statements/quotaAlerts.ts';
 import { createObservability } from '@/observability/observability.ts';
+import { inboxDepth } from '@/repositories/inbox.ts';
 import { createLimitMemory, type LimiterOptions, sharedLimiter } from '@/repositories/sharedLimiter.ts';
 import type { PictureStorage } from '@/storage/port.ts';
 import { clerkEvents } from '@/workflows/clerkEvents.ts';
@@ -97,6 +98,7 @@ export async function testApplication(
   const ctx = Object.assign(contextOf(store), { log });
   onQuotaAlert(store, observability.alertQuota);
   onLedgerEntry(store, observability.entryRecorded);
+  observability.inbox.watch(() => inboxDepth(store));
   const pictures = new Map<string, { bytes: Uint8Array; contentType: string }>();
   const storage = storageOf(pictures);
   const billing = createBilling(

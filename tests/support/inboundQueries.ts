@@ -1,6 +1,6 @@
 import { Types } from 'mongoose';
 import { identityVersion } from '@/domain/identity.ts';
-import type { ToldEvent } from '@/domain/inbox.ts';
+import { INBOX_STATES, type ToldEvent, WEBHOOK_SOURCES } from '@/domain/inbox.ts';
 import {
   billingAccountOf,
   forgetCustomer,
@@ -16,6 +16,7 @@ import {
   claimEvent,
   endEvent,
   inboxDepth,
+  isKept,
   keepEvent,
   listEvents,
   postponeEvent,
@@ -75,7 +76,7 @@ async function subscriptionQueries(store: TestStore & Context): Promise<void> {
 
 async function inboxQueries(store: TestStore & Context, userId: Types.ObjectId): Promise<void> {
   for (let index = 0; index < 30; index += 1) {
-    const event = await keepEvent(store, told(`evt_plans_${index}`), true);
+    const event = await keepEvent(store, told(`evt_plans_${index}`, index % 3 === 0 ? 'clerk' : 'stripe'), true);
     if (event && index < 15) await endEvent(store, event, 'applied');
     else if (event && index < 20)
       await awaitUsers(store, event, [index === 15 ? userId.toHexString() : `user_${index}`]);
@@ -88,12 +89,18 @@ async function inboxQueries(store: TestStore & Context, userId: Types.ObjectId):
   await inboxDepth(store);
   const [, event] = await listEvents(store, { limit: 5 });
   if (!event) throw new Error('There are events');
-  await listEvents(store, { limit: 5, after: { receivedAt: event.receivedAt, id: event._id } });
-  for (const state of ['open', 'stuck', 'waiting', 'ended'] as const) await listEvents(store, { state, limit: 5 });
+  const after = { receivedAt: event.receivedAt, id: event._id };
+  for (const state of [undefined, ...INBOX_STATES]) {
+    for (const source of [undefined, ...WEBHOOK_SOURCES]) {
+      await listEvents(store, { state, source, limit: 5 });
+      await listEvents(store, { state, source, after, limit: 5 });
+    }
+  }
+  await isKept(store, event._id);
   await replayEvent(store, event._id);
 }
 
-function told(id: string): ToldEvent {
+function told(id: string, source: ToldEvent['source']): ToldEvent {
   const subject = `cus_${new Types.ObjectId().toHexString()}`;
-  return { source: 'stripe', id, type: 'invoice.paid', occurredAt: new Date(0), subject, facts: { names: [] } };
+  return { source, id, type: 'invoice.paid', occurredAt: new Date(0), subject, facts: { names: [] } };
 }

@@ -7,6 +7,7 @@ import { adminAuditRoutes } from './audit.ts';
 import { adminMaintenanceRoutes } from './maintenance.ts';
 import { adminQuotaRoutes } from './quota.ts';
 import { adminUserRoutes } from './users.ts';
+import { adminWebhookRoutes } from './webhooks.ts';
 
 /** For those alone whose session token carries the role; there is no other way to it. */
 export function adminRoutes(deps: RouteDeps) {
@@ -16,5 +17,6 @@ export function adminRoutes(deps: RouteDeps) {
     .route('/users', adminUserRoutes(deps))
     .route('/users', adminQuotaRoutes(deps))
     .route('/maintenance', adminMaintenanceRoutes(deps))
-    .route('/audit', adminAuditRoutes(deps));
+    .route('/audit', adminAuditRoutes(deps))
+    .route('/webhooks', adminWebhookRoutes(deps));
 }

@@ -1,14 +1,18 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { auditOf } from '@/models/collections.ts';
+import { eventId, keepEvent } from '@/repositories/inbox.ts';
 import { problemOf } from '../../support/api.ts';
 import { type TestApplication, testApplication } from '../../support/application.ts';
 import { signUp, useDatabase } from '../../support/database.ts';
 import { createTokenIssuer } from '../../support/tokens.ts';
 
 const store = useDatabase();
+const EVENT = eventId('stripe', 'evt_1');
 let api: TestApplication;
 beforeAll(async () => {
   api = await testApplication(store);
+  const told = { source: 'stripe', id: 'evt_1', type: 'invoice.paid', occurredAt: new Date(0), facts: {} } as const;
+  await keepEvent(store, told, false);
 });
 
 const ROUTES = [
@@ -20,11 +24,13 @@ const ROUTES = [
   ['POST', '/v1/admin/maintenance/cleanup'],
   ['POST', '/v1/admin/maintenance/quota-reset'],
   ['GET', '/v1/admin/audit'],
+  ['GET', '/v1/admin/webhooks'],
+  ['POST', '/v1/admin/webhooks/{event}/replay'],
 ] as const;
 
 async function call(method: string, path: string, token?: string): Promise<Response> {
   const userId = await signUp(store);
-  return api.request(path.replace('{id}', userId.toHexString()), {
+  return api.request(path.replace('{id}', userId.toHexString()).replace('{event}', EVENT), {
     method,
     headers: {
       ...(token !== undefined && { Authorization: `Bearer ${token}` }),

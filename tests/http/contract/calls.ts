@@ -2,6 +2,7 @@ import { Types } from 'mongoose';
 import Stripe from 'stripe';
 import { z } from 'zod';
 import { deliveriesOf } from '@/models/collections.ts';
+import { eventId, keepEvent } from '@/repositories/inbox.ts';
 import { claim } from '@/workflows/claim.ts';
 import { type Caller, STRIPE_WEBHOOK_SECRET, type TestApplication, WORKER_TOKEN } from '../../support/application.ts';
 import { signedClerkEvent } from '../../support/clerkEvents.ts';
@@ -54,6 +55,13 @@ async function endpoint({ owner }: World): Promise<{ params: { id: string } }> {
   const body = { url: 'https://hooks.example.com/artifex', events: ['generation.completed'] };
   const made = await owner.post('/v1/webhook-endpoints', body);
   return { params: { id: answered.parse(await made.json()).id } };
+}
+
+async function keptEvent({ api }: World): Promise<Call> {
+  const id = `evt_${new Types.ObjectId().toHexString()}`;
+  const told = { source: 'stripe', id, type: 'invoice.paid', occurredAt: new Date(0), facts: { names: [] } } as const;
+  await keepEvent(api.ctx, told, false);
+  return { params: { id: eventId('stripe', id) } };
 }
 
 /** Only what has ended can be sent again. */
@@ -133,6 +141,7 @@ const RESOURCES: Readonly<Record<string, (world: World) => Promise<Call>>> = {
   '/v1/admin/users/{id}': somebody,
   '/v1/admin/users/{id}/quota/reset': somebody,
   '/v1/admin/users/{id}/quota/grant': somebody,
+  '/v1/admin/webhooks/{id}/replay': keptEvent,
   '/images/{name}': picture,
 };
 
