@@ -35,6 +35,8 @@ export interface Env {
     readonly jwtKey: string | undefined;
     readonly webhookSigningSecret: string | undefined;
     readonly authorizedParties: readonly string[];
+    /** Where the Backend API is; undefined: at Clerk. */
+    readonly apiUrl: string | undefined;
   };
   readonly stripe: {
     readonly secretKey: string | undefined;
@@ -104,6 +106,7 @@ export function structured(given: Variables): Env {
       jwtKey: given.CLERK_JWT_KEY,
       webhookSigningSecret: given.CLERK_WEBHOOK_SIGNING_SECRET,
       authorizedParties: given.CLERK_AUTHORIZED_PARTIES,
+      apiUrl: given.CLERK_API_URL,
     },
     stripe: {
       secretKey: given.STRIPE_SECRET_KEY,

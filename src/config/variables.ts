@@ -38,6 +38,7 @@ export const variables = z.object({
   CLERK_JWT_KEY: publicKey.optional(),
   CLERK_WEBHOOK_SIGNING_SECRET: matching(/^whsec_\S+$/, "the endpoint's signing secret (whsec_...)").optional(),
   CLERK_AUTHORIZED_PARTIES: origins.default([]),
+  CLERK_API_URL: httpUrl().optional(),
   STRIPE_SECRET_KEY: matching(/^[sr]k_\S+$/, "Stripe's secret or restricted key (sk_... or rk_...)").optional(),
   STRIPE_WEBHOOK_SECRET: matching(/^whsec_\S+$/, "the endpoint's signing secret (whsec_...)").optional(),
   STRIPE_PRICE_PLUS: matching(/^(?:price|plan)_\S+$/, 'the id of a price (price_...), not of a product').optional(),

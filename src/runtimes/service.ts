@@ -114,7 +114,8 @@ export async function createService(options: Omit<CoreOptions, 'tracing'>): Prom
 }
 
 function profilesOf({ clerk }: Env, log: Log, tracing: Tracing | null): ProfileSource {
-  return clerk.secretKey === undefined ? noProfiles : tracedProfiles(tracing, clerkProfiles(clerk.secretKey, log));
+  const { secretKey, apiUrl } = clerk;
+  return secretKey === undefined ? noProfiles : tracedProfiles(tracing, clerkProfiles({ secretKey, apiUrl }, log));
 }
 
 async function sessionTrustOf(env: Env): Promise<SessionTrust> {

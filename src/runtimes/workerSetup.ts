@@ -71,7 +71,8 @@ function setUp(bindings: Bindings): WorkerSetup {
     throw new EnvironmentError('CLERK_JWT_KEY is missing: a Worker has no disk to keep a development key on');
   }
   const log = createLog({ level: env.logLevel, write: (line) => console.log(line) });
-  const profiles = env.clerk.secretKey === undefined ? noProfiles : clerkProfiles(env.clerk.secretKey, log);
+  const { secretKey, apiUrl } = env.clerk;
+  const profiles = secretKey === undefined ? noProfiles : clerkProfiles({ secretKey, apiUrl }, log);
   tellOfClearData(env, log);
   if (env.tracing) log.warn('a Worker sends no traces to OTEL_EXPORTER_OTLP_ENDPOINT: see docs/operation.md');
   const observability = createObservability({ log, slowQueryMs: env.slowQueryMs });

@@ -54,6 +54,7 @@ describe('an empty environment', () => {
         jwtKey: undefined,
         webhookSigningSecret: undefined,
         authorizedParties: [],
+        apiUrl: undefined,
       },
       stripe: {
         secretKey: undefined,
@@ -114,6 +115,7 @@ describe('a good value', () => {
       'https://a.example.com, http://localhost:3000',
       { clerk: { authorizedParties: ['https://a.example.com', 'http://localhost:3000'] } },
     ],
+    ['CLERK_API_URL', 'http://127.0.0.1:12112/', { clerk: { apiUrl: 'http://127.0.0.1:12112' } }],
     ['STRIPE_SECRET_KEY', 'rk_live_1', { stripe: { secretKey: 'rk_live_1' } }],
     ['STRIPE_WEBHOOK_SECRET', 'whsec_1', { stripe: { webhookSecret: 'whsec_1' } }],
     ['STRIPE_PRICE_PLUS', 'price_1', { stripe: { prices: { plus: 'price_1' } } }],
@@ -235,6 +237,7 @@ describe('a bad value', () => {
     ['CLERK_WEBHOOK_SIGNING_SECRET', 'secret-word'],
     ['CLERK_AUTHORIZED_PARTIES', 'app.example.com'],
     ['CLERK_AUTHORIZED_PARTIES', 'https://app.example.com/'],
+    ['CLERK_API_URL', 'api.clerk.com'],
     ['STRIPE_SECRET_KEY', 'pk_live_secret'],
     ['STRIPE_WEBHOOK_SECRET', 'sk_live_secret'],
     ['STRIPE_PRICE_PLUS', 'prod_1'],

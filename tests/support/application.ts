@@ -3,8 +3,9 @@ import { createApp } from '@/app.ts';
 import { type Billing, createBilling } from '@/billing/billing.ts';
 import type { Env } from '@/config/env.ts';
 import { perMinute } from '@/domain/rateLimit.ts';
+import type { ClerkAccess } from '@/identity/clerk.ts';
 import { createIdentities } from '@/identity/identities.ts';
-import { noProfiles } from '@/identity/profiles.ts';
+import { clerkProfiles, noProfiles } from '@/identity/profiles.ts';
 import { readClerkEvent } from '@/identity/webhook.ts';
 import { createGenerationWatch } from '@/jobs/generationWatch.ts';
 import { createInbox, type Inbox } from '@/jobs/inbox.ts';
@@ -74,6 +75,8 @@ interface Options {
   workerToken?: string | null;
   /** Where Stripe is; without it, there is none. */
   stripe?: Partial<Env['stripe']>;
+  /** Where Clerk is, and how long it is waited for; without it, nobody is asked. */
+  clerk?: ClerkAccess & { deadlineMs?: number };
 }
 
 /**
@@ -90,6 +93,7 @@ export async function testApplication(
     limiter = {},
     workerToken = WORKER_TOKEN,
     stripe = {},
+    clerk,
   }: Options = {},
 ): Promise<TestApplication> {
   const issuer = await createTokenIssuer();
@@ -137,7 +141,7 @@ export async function testApplication(
     identities: createIdentities((isHit) => observability.cacheLookedUp('identities', isHit)),
     requestAnswered: observability.requestAnswered,
     metrics: observability.exposition,
-    profiles: noProfiles,
+    profiles: clerk ? clerkProfiles(clerk, log, clerk.deadlineMs) : noProfiles,
     isPrepared: () => true,
     operation: () => readOperation(store),
     configured: { stripe: true },
