@@ -35,6 +35,7 @@ const TASKS = {
   'seed:reset': ['bun', 'seeds/run.ts', 'reset'],
   job: ['bun', 'scripts/job.ts'],
   reconcile: ['bun', 'scripts/reconcile.ts'],
+  'stripe:setup': ['bun', 'scripts/stripeSetup.ts'],
   'encryption:rotate': ['bun', 'scripts/rotateEncryption.ts'],
   'check:ledger': ['bun', 'scripts/checkLedger.ts'],
   bench: ['bun', 'bench/run.ts'],

@@ -31,13 +31,13 @@ export interface Billing {
 const NO_KEY = 'sk_test_none';
 
 export function createBilling(
-  { secretKey, webhookSecret, apiBase, prices }: Env['stripe'],
+  { secretKey, webhookSecret, apiBase, prices, portalConfiguration }: Env['stripe'],
   ctx: Context,
   appUrl: string,
   problemSeen: (problem: string) => void = () => {},
   fetch?: StripeConfig['fetch'],
 ): Billing {
-  const config = { secretKey: secretKey ?? NO_KEY, apiBase, prices, appUrl, fetch };
+  const config = { secretKey: secretKey ?? NO_KEY, apiBase, prices, portalConfiguration, appUrl, fetch };
   const stripe = createStripe(config);
   const deps: BillingDeps | null =
     secretKey === undefined ? null : { store: ctx, stripe, config, needsPerson: teller(ctx, problemSeen) };

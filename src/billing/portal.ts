@@ -11,13 +11,18 @@ import type { BillingDeps } from './sync.ts';
  */
 export async function openPortal(deps: BillingDeps, userId: Types.ObjectId): Promise<string> {
   const { stripe, config } = deps;
+  const { portalConfiguration: configuration } = config;
   const customer = await customerOf(deps, userId);
   if (customer === undefined) throw noCustomer();
   const { url } = await calling(() =>
     stripe.billingPortal.sessions
-      .create({ customer, return_url: `${config.appUrl}/billing` })
+      .create({
+        customer,
+        return_url: `${config.appUrl}/billing`,
+        ...(configuration !== undefined && { configuration }),
+      })
       .catch((error: unknown) => {
-        throw isMissing(error) ? noCustomer() : error;
+        throw isMissing(error, 'customer') ? noCustomer() : error;
       }),
   );
   return url;

@@ -4,7 +4,8 @@ import { ArtifexError } from '../domain/errors.ts';
 import type { SubscriptionTier } from '../domain/tiers.ts';
 
 /** The tiers that are sold. */
-export type PaidTier = Exclude<SubscriptionTier, 'free'>;
+export const TIERS_SOLD = ['plus', 'pro'] as const satisfies SubscriptionTier[];
+export type PaidTier = (typeof TIERS_SOLD)[number];
 
 export interface StripeConfig {
   secretKey: string;
@@ -12,6 +13,8 @@ export interface StripeConfig {
   apiBase: string | undefined;
   /** The ids of the prices. Where one is not given, the price's lookup key or metadata tell its tier. */
   prices: Env['stripe']['prices'];
+  /** How the billing portal looks; undefined: as the dashboard's settings say. */
+  portalConfiguration: string | undefined;
   /** Where Stripe's pages lead back to, without a slash at its end. */
   appUrl: string;
   /** In place of the runtime's. */
@@ -26,7 +29,11 @@ const NETWORK_RETRIES = 2;
  * Stripe's own SDK, speaking the API version that it is pinned to, whatever the account's default is
  * (https://docs.stripe.com/api/versioning).
  */
-export function createStripe({ secretKey, apiBase, fetch }: StripeConfig): Stripe {
+export function createStripe({
+  secretKey,
+  apiBase,
+  fetch,
+}: Pick<StripeConfig, 'secretKey' | 'apiBase' | 'fetch'>): Stripe {
   return new Stripe(secretKey, {
     // `fetch` is there on every runtime; the SDK's other client needs Node's.
     httpClient: Stripe.createFetchHttpClient(fetch),

@@ -42,6 +42,8 @@ export interface Env {
     readonly secretKey: string | undefined;
     readonly webhookSecret: string | undefined;
     readonly prices: { readonly plus: string | undefined; readonly pro: string | undefined };
+    /** How the billing portal looks; undefined: as the dashboard's settings say. */
+    readonly portalConfiguration: string | undefined;
     readonly apiBase: string | undefined;
   };
   /** The first one encrypts, all of them decrypt; `key` is base64 of 32 bytes. Empty: data is stored in the clear. */
@@ -112,6 +114,7 @@ export function structured(given: Variables): Env {
       secretKey: given.STRIPE_SECRET_KEY,
       webhookSecret: given.STRIPE_WEBHOOK_SECRET,
       prices: { plus: given.STRIPE_PRICE_PLUS, pro: given.STRIPE_PRICE_PRO },
+      portalConfiguration: given.STRIPE_PORTAL_CONFIGURATION,
       apiBase: given.STRIPE_API_BASE,
     },
     fieldEncryptionKeys: given.FIELD_ENCRYPTION_KEYS,

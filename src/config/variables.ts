@@ -43,6 +43,10 @@ export const variables = z.object({
   STRIPE_WEBHOOK_SECRET: matching(/^whsec_\S+$/, "the endpoint's signing secret (whsec_...)").optional(),
   STRIPE_PRICE_PLUS: matching(/^(?:price|plan)_\S+$/, 'the id of a price (price_...), not of a product').optional(),
   STRIPE_PRICE_PRO: matching(/^(?:price|plan)_\S+$/, 'the id of a price (price_...), not of a product').optional(),
+  STRIPE_PORTAL_CONFIGURATION: matching(
+    /^bpc_\S+$/,
+    "the id of a configuration of Stripe's portal (bpc_...)",
+  ).optional(),
   STRIPE_API_BASE: httpUrl().optional(),
   WORKER_TOKEN: matching(
     /^[A-Za-z0-9._~+/-]+=*$/,

@@ -66,6 +66,7 @@ function billingOf(store: TestStore, story: Story): BillingDeps {
   const config = {
     secretKey: 'sk_test',
     apiBase: undefined,
+    portalConfiguration: undefined,
     appUrl: 'http://localhost:3000',
     prices: { plus: plus.id, pro: pro.id },
   };

@@ -171,6 +171,27 @@ describe('the local Stripe', () => {
     expect(the(server.world.charges, charge.id).refunded).toBe(true);
   });
 
+  it('opens no portal that nobody has configured, and one that is named', async () => {
+    const { id: customer } = await newCustomer();
+    await expect(stripe.billingPortal.sessions.create({ customer })).rejects.toThrow(/No configuration provided/);
+    const features = { invoice_history: { enabled: true } };
+    const { id: configuration, is_default } = await stripe.billingPortal.configurations.create({ features });
+    expect(is_default).toBe(false);
+    expect(await stripe.billingPortal.sessions.create({ customer, configuration })).toMatchObject({ configuration });
+  });
+
+  it('takes the names of events for an endpoint, but no pattern, and tells its secret once', async () => {
+    const url = 'https://api.example.com/webhooks/stripe';
+    const { secret } = await stripe.webhookEndpoints.create({ url, enabled_events: ['invoice.paid'] });
+    expect(secret).toMatch(/^whsec_/);
+    expect((await stripe.webhookEndpoints.list()).data).toMatchObject([{ url, enabled_events: ['invoice.paid'] }]);
+    expect((await stripe.webhookEndpoints.list()).data[0]?.secret).toBeUndefined();
+    const body = new URLSearchParams({ url, 'enabled_events[0]': 'customer.*' });
+    const headers = { authorization: 'Bearer sk_test_x' };
+    const refused = await fetch(`${server.url}/v1/webhook_endpoints`, { method: 'POST', body, headers });
+    expect(refused.status).toBe(400);
+  });
+
   it('ends what a deleted customer had', async () => {
     const subscription = await newSubscription();
     await stripe.customers.del(subscription.customer);

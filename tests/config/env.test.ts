@@ -60,6 +60,7 @@ describe('an empty environment', () => {
         secretKey: undefined,
         webhookSecret: undefined,
         prices: { plus: undefined, pro: undefined },
+        portalConfiguration: undefined,
         apiBase: undefined,
       },
       fieldEncryptionKeys: [],
@@ -120,6 +121,7 @@ describe('a good value', () => {
     ['STRIPE_WEBHOOK_SECRET', 'whsec_1', { stripe: { webhookSecret: 'whsec_1' } }],
     ['STRIPE_PRICE_PLUS', 'price_1', { stripe: { prices: { plus: 'price_1' } } }],
     ['STRIPE_PRICE_PRO', 'plan_1', { stripe: { prices: { pro: 'plan_1' } } }],
+    ['STRIPE_PORTAL_CONFIGURATION', 'bpc_1', { stripe: { portalConfiguration: 'bpc_1' } }],
     ['STRIPE_API_BASE', 'http://127.0.0.1:12111', { stripe: { apiBase: 'http://127.0.0.1:12111' } }],
     ['WORKER_TOKEN', 'a.B-9_~+/=', { worker: { token: 'a.B-9_~+/=' } }],
     [
@@ -242,6 +244,7 @@ describe('a bad value', () => {
     ['STRIPE_WEBHOOK_SECRET', 'sk_live_secret'],
     ['STRIPE_PRICE_PLUS', 'prod_1'],
     ['STRIPE_PRICE_PRO', 'prod_1'],
+    ['STRIPE_PORTAL_CONFIGURATION', 'price_1'],
     ['STRIPE_API_BASE', 'localhost'],
     ['WORKER_TOKEN', 'two words'],
     ['FIELD_ENCRYPTION_KEYS', KEY_32],

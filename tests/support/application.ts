@@ -110,6 +110,7 @@ export async function testApplication(
       secretKey: undefined,
       webhookSecret: STRIPE_WEBHOOK_SECRET,
       apiBase: undefined,
+      portalConfiguration: undefined,
       prices: { plus: undefined, pro: undefined },
       ...stripe,
     },

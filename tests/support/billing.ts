@@ -4,6 +4,7 @@ import { STRIPE_WEBHOOK_SECRET, type TestApplication, testApplication } from './
 import type { TestStore } from './database.ts';
 import { createPrice } from './stripe/catalogue.ts';
 import { subscribe } from './stripe/lifecycle.ts';
+import { saveDashboardPortal } from './stripe/portal.ts';
 import type { Price, Subscription } from './stripe/shapes.ts';
 import { type StripeServer, startStripeServer } from './stripe-server.ts';
 
@@ -52,6 +53,7 @@ export async function openShop(store: TestStore): Promise<Shop> {
     plus: createPrice(world, { product: product.id, unit_amount: '1900', lookup_key: 'artifex_plus' }),
     pro: createPrice(world, { product: product.id, unit_amount: '4900', lookup_key: 'artifex_pro' }),
   };
+  saveDashboardPortal(world);
   const app = await testApplication(store, {
     stripe: {
       secretKey: 'sk_test_shop',

@@ -67,6 +67,7 @@ export async function startStripeServer({ now = Math.floor(Date.now() / 1000) } 
       params,
       idempotencyKey,
       authorization: headerOf(request, 'authorization'),
+      failure: fault === 'error_kept' ? BROKEN : undefined,
     });
     if (fault === 'cut_after') return void request.socket.destroy();
     if (fault === 'error_after') return answer(response, BROKEN);

@@ -13,6 +13,8 @@ export interface Asked {
   params: Params;
   idempotencyKey: string | undefined;
   authorization: string | undefined;
+  /** What comes of it in place of what was asked. */
+  failure?: Answer | undefined;
 }
 
 export const paramsOf = (method: string, search: string, body: string): Params =>
@@ -22,15 +24,17 @@ export const paramsOf = (method: string, search: string, body: string): Params =
 export function answeringFor(world: World): (asked: Asked) => { answer: Answer; isReplay: boolean } {
   const idempotency = new Idempotency();
 
-  function handled({ method, path, body, params, idempotencyKey: key, authorization }: Asked) {
+  function handled({ method, path, body, params, idempotencyKey: key, authorization, failure }: Asked) {
     if (!/^Bearer [sr]k_/.test(authorization ?? ''))
       throw new Refusal(401, { message: 'You did not provide an API key.' });
+    if (world.revokedKeys.has(authorization?.slice('Bearer '.length) ?? ''))
+      throw new Refusal(401, { message: 'Invalid API Key provided: sk_test_****oked', code: 'api_key_expired' });
     const route = routeOf(method, path);
     if (!route) throw new Refusal(404, { message: `Unrecognized request URL (${method}: ${path}).` });
     const request = `${method} ${path} ${body}`;
     const known = key === undefined ? null : idempotency.recall(key, request);
     if (known) return { answer: known, isReplay: true };
-    const made = answered(() => expanded(world, route.handler(world, params, route.id), params));
+    const made = failure ?? answered(() => expanded(world, route.handler(world, params, route.id), params));
     if (key !== undefined) idempotency.remember(key, request, made);
     return { answer: made, isReplay: false };
   }

@@ -21,6 +21,8 @@ function createProduct(world: World, params: Params): Product {
   const id = text(params['id']) ?? world.id('prod');
   if (world.products.has(id))
     throw new Refusal(400, { code: 'resource_already_exists', message: `Product already exists: ${id}` });
+  const name = text(params['name']);
+  if (name === undefined) throw invalid('Missing required param: name.', 'name');
   const product: Product = {
     id,
     object: 'product',
@@ -29,7 +31,7 @@ function createProduct(world: World, params: Params): Product {
     description: text(params['description']) ?? null,
     livemode: false,
     metadata: texts(params['metadata']),
-    name: text(params['name']) ?? '',
+    name,
     updated: world.now,
   };
   world.products.set(id, product);

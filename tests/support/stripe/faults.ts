@@ -6,7 +6,8 @@
  * - `cut_after`: done, and the answer lost.
  */
 export const FAULTS = ['rate_limited', 'error', 'error_after', 'cut', 'cut_after'] as const;
-export type Fault = (typeof FAULTS)[number];
+/** - `error_kept`: refused with 500, and the refusal remembered under the call's idempotency key. */
+export type Fault = (typeof FAULTS)[number] | 'error_kept';
 
 /** @returns the fault that meets the call, or null */
 export type FaultPlan = (call: { pattern: string; attempt: number }) => Fault | null;

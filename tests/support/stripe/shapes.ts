@@ -163,6 +163,7 @@ export interface PortalConfiguration {
   is_default: boolean;
   livemode: boolean;
   metadata: Record<string, string>;
+  name: string | null;
   business_profile: unknown;
   features: unknown;
   default_return_url: string | null;

@@ -39,6 +39,8 @@ export class World {
   readonly orders = new Map<string, { price: string; metadata: Record<string, string>; trialDays: number }>();
   /** Customers whose card is refused. */
   readonly declined = new Set<string>();
+  /** Keys that are not taken any more. */
+  readonly revokedKeys = new Set<string>();
   /** Told of every event, as it is made. */
   onEvent: (event: Event) => void = () => {};
 
