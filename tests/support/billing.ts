@@ -11,6 +11,8 @@ import { type StripeServer, startStripeServer } from './stripe-server.ts';
 /** The application with a Stripe of its own, which tells it of what happens when a test says so. */
 export interface Shop {
   app: TestApplication;
+  /** The application once more, over the same database and Stripe. */
+  another(): Promise<TestApplication>;
   server: StripeServer;
   prices: Record<'plus' | 'pro', Price>;
   /** A customer who names the user, as Artifex makes them. */
@@ -54,18 +56,19 @@ export async function openShop(store: TestStore): Promise<Shop> {
     pro: createPrice(world, { product: product.id, unit_amount: '4900', lookup_key: 'artifex_pro' }),
   };
   saveDashboardPortal(world);
-  const app = await testApplication(store, {
-    stripe: {
-      secretKey: 'sk_test_shop',
-      webhookSecret: STRIPE_WEBHOOK_SECRET,
-      apiBase: server.url,
-      prices: { plus: prices.plus.id, pro: prices.pro.id },
-    },
-  });
+  const stripe = {
+    secretKey: 'sk_test_shop',
+    webhookSecret: STRIPE_WEBHOOK_SECRET,
+    apiBase: server.url,
+    prices: { plus: prices.plus.id, pro: prices.pro.id },
+  };
+  const another = () => testApplication(store, { stripe });
+  const app = await another();
   sender.sendTo('/webhooks/stripe', STRIPE_WEBHOOK_SECRET, (url, init) => app.request(url, init));
 
   return {
     app,
+    another,
     server,
     prices,
     customerOf(userId) {

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { answeringFor, paramsOf } from './stripe/answering.ts';
 import { type Fault, type FaultPlan, noFaults } from './stripe/faults.ts';
 import type { Params } from './stripe/form.ts';
+import { type Held, Holding } from './stripe/holding.ts';
 import type { Answer } from './stripe/idempotency.ts';
 import { routeOf } from './stripe/routes.ts';
 import { Sender } from './stripe/sender.ts';
@@ -27,6 +28,8 @@ export interface StripeServer {
   calls: Call[];
   /** What goes wrong from now on. */
   faults: FaultPlan;
+  /** Keeps back the answer to the next call of a route, which is made when the call comes. */
+  hold(part: string): Held;
   /** Nobody can connect, until the function that it returns has been called. */
   goDark(): () => void;
   close(): Promise<void>;
@@ -37,6 +40,7 @@ export async function startStripeServer({ now = Math.floor(Date.now() / 1000) } 
   const world = new World(now);
   const answering = answeringFor(world);
   const calls: Call[] = [];
+  const holding = new Holding();
   let isDark = false;
 
   const server = createServer((request, response) => {
@@ -69,6 +73,7 @@ export async function startStripeServer({ now = Math.floor(Date.now() / 1000) } 
       authorization: headerOf(request, 'authorization'),
       failure: fault === 'error_kept' ? BROKEN : undefined,
     });
+    await holding.pass(pattern);
     if (fault === 'cut_after') return void request.socket.destroy();
     if (fault === 'error_after') return answer(response, BROKEN);
     if (done.isReplay) response.setHeader('idempotent-replayed', 'true');
@@ -82,6 +87,7 @@ export async function startStripeServer({ now = Math.floor(Date.now() / 1000) } 
     sender: new Sender(world),
     calls,
     faults: noFaults,
+    hold: (part) => holding.next(part),
     goDark() {
       isDark = true;
       return () => {

@@ -35,21 +35,25 @@ export class Sender {
   }
 
   async deliver(event: Event, delivery: Delivery = {}): Promise<Response> {
+    const response = await this.send(JSON.stringify(event), delivery);
+    if (response.ok) event.pending_webhooks = 0;
+    return response;
+  }
+
+  /** Signs whatever it is given, be it an event or not. */
+  async send(payload: string, delivery: Delivery = {}): Promise<Response> {
     const endpoint = this.#endpoint;
     if (!endpoint) throw new Error('Say first where events go: sendTo(url, secret)');
-    const payload = JSON.stringify(event);
     const signature = await this.#stripe.webhooks.generateTestHeaderStringAsync({
       payload,
       secret: delivery.secret ?? endpoint.secret,
       ...(delivery.signedAt !== undefined && { timestamp: delivery.signedAt }),
     });
-    const response = await endpoint.send(endpoint.url, {
+    return endpoint.send(endpoint.url, {
       method: 'POST',
       headers: { 'content-type': 'application/json; charset=utf-8', 'stripe-signature': signature },
       body: payload,
     });
-    if (response.ok) event.pending_webhooks = 0;
-    return response;
   }
 
   /** One after the other, in the order that is given or else that of their making. */
