@@ -71,6 +71,8 @@ const MODELS = {
     sweepAt: internal,
     forgottenThrough: internal,
     identityVersion: internal,
+    identityHashes: internal,
+    erasedAt: internal,
   },
   Subscription: {
     id: shownToAdmins,

@@ -3,7 +3,6 @@ import type { Act } from '../domain/audit.ts';
 import {
   ASPECT_RATIOS,
   type AspectRatio,
-  GENERATION_DEFAULTS,
   GENERATION_LIMITS,
   IMAGE_QUALITIES,
   type ImageQuality,
@@ -13,9 +12,11 @@ import { periodAt } from '../domain/periods.ts';
 import { LIVE_STATUSES } from '../domain/subscription.ts';
 import { SUBSCRIPTION_TIERS, type SubscriptionTier } from '../domain/tiers.ts';
 import type { ImageGeneration } from './ImageGeneration.ts';
+import { searchedHashes } from './identityHashes.ts';
 import type { EntryFields } from './LedgerEntry.ts';
 import { type UserMethods, type UserStatics, userMethods, userStatics } from './methods/user.ts';
 import { type SoftDeletable, softDelete } from './plugins/softDelete.ts';
+import { DEFAULT_PREFERENCES } from './preferences.ts';
 import type { TermsVersion } from './statements/posting/posting.ts';
 import type { Store } from './store.ts';
 import { textUpTo } from './text.ts';
@@ -90,6 +91,10 @@ export interface User extends SoftDeletable {
   sweepAt?: Date;
   /** Orders what Clerk has said of the user: grows with each event that was applied. */
   identityVersion: number;
+  /** Hashes of Clerk's id. They stay when the id is erased, so that nobody begins anew who was here before. */
+  identityHashes?: string[];
+  /** When everything that tells who the user is was erased; null or absent: it was not, or they have come back. */
+  erasedAt?: Date | null;
   /** The newest `settledAt` of the keys that have left `openEntries`. */
   forgottenThrough: Date;
   createdAt: Date;
@@ -110,11 +115,11 @@ export function userSchema(store: Store): Schema<User, UserModelType, UserMethod
       monthlyUsage: { type: Number, default: 0, min: 0, required: true, validate: Number.isInteger },
       totalImagesGenerated: { type: Number, default: 0, min: 0, required: true, validate: Number.isInteger },
       preferences: {
-        theme: { type: String, enum: THEMES, default: 'system' },
-        language: { type: String, default: 'en', maxlength: 35 },
-        defaultStyle: { ...textUpTo(GENERATION_LIMITS.maxNameLength), default: GENERATION_DEFAULTS.style },
-        defaultAspectRatio: { type: String, enum: ASPECT_RATIOS, default: GENERATION_DEFAULTS.aspectRatio },
-        defaultQuality: { type: String, enum: IMAGE_QUALITIES, default: GENERATION_DEFAULTS.quality },
+        theme: { type: String, enum: THEMES, default: DEFAULT_PREFERENCES.theme },
+        language: { type: String, default: DEFAULT_PREFERENCES.language, maxlength: 35 },
+        defaultStyle: { ...textUpTo(GENERATION_LIMITS.maxNameLength), default: DEFAULT_PREFERENCES.defaultStyle },
+        defaultAspectRatio: { type: String, enum: ASPECT_RATIOS, default: DEFAULT_PREFERENCES.defaultAspectRatio },
+        defaultQuality: { type: String, enum: IMAGE_QUALITIES, default: DEFAULT_PREFERENCES.defaultQuality },
       },
       settings: {
         emailNotifications: { type: Boolean, default: true },
@@ -144,10 +149,16 @@ export function userSchema(store: Store): Schema<User, UserModelType, UserMethod
       openEntries: { type: Schema.Types.Mixed, default: () => ({}), required: true },
       sweepAt: { type: Date },
       identityVersion: { type: Number, default: 0, required: true },
+      // None at all instead of an empty list, of which a unique index takes only one.
+      identityHashes: { type: [String], default: undefined },
+      erasedAt: { type: Date },
       forgottenThrough: { type: Date, default: () => new Date(0), required: true },
     },
     { collection: 'users', minimize: false, timestamps: { currentTime: () => clock.now() } },
   );
+  schema.pre('save', async function keepHashes() {
+    if (this.isNew) this.identityHashes ??= await searchedHashes(store, this.clerkUserId);
+  });
   schema.plugin(softDelete);
   schema.method(userMethods(store));
   schema.static({ ...userStatics(store) });
@@ -160,6 +171,8 @@ export function userSchema(store: Store): Schema<User, UserModelType, UserMethod
   });
   // A deleted user's Clerk id stays taken: signing up again restores the account and never starts a fresh one.
   schema.index({ clerkUserId: 1 }, { unique: true });
+  // So does an erased one's, of whom this is all that is known.
+  schema.index({ identityHashes: 1 }, { unique: true, sparse: true });
   // The lists of an administrator, newest first: everybody, of one address, of one tier.
   schema.index({ createdAt: -1, _id: -1 });
   schema.index({ email: 1, createdAt: -1, _id: -1 });

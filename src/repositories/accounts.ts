@@ -5,7 +5,7 @@ import { type Idempotency, keyReused } from '../domain/idempotency.ts';
 import { usersOf } from '../models/collections.ts';
 import { type Account, type Outcome, post, postOnce, type UserReference } from '../models/statements/accounts.ts';
 import { rolloverStatement } from '../models/statements/posting/periods.ts';
-import type { Identity } from '../models/statements/posting/posting.ts';
+import type { Comeback } from '../models/statements/posting/posting.ts';
 import type { Store } from '../models/store.ts';
 import { findChargeByKey } from './ledger.ts';
 
@@ -61,15 +61,18 @@ export async function deleteUser(
   return post(store, user, { id: new Types.ObjectId(), kind: 'deletion', act, ...(identity && { identity }) });
 }
 
-/** Restores a deleted account with the quota that it had; `refused` when it is not deleted. */
+/**
+ * Restores a deleted account with the quota that it had; `refused` when it is not deleted, or not as it was read. One that was erased is
+ * restored by a comeback alone, and then belongs to whoever came.
+ */
 export async function restoreUser(
   store: Store,
   user: UserReference,
   actor: Actor,
-  identity?: Identity,
+  comeback?: Comeback,
 ): Promise<Outcome> {
   const act = { action: 'user.restored', actor } as const;
-  return post(store, user, { id: new Types.ObjectId(), kind: 'restoration', act, ...(identity && { identity }) });
+  return post(store, user, { id: new Types.ObjectId(), kind: 'restoration', act, ...(comeback && { comeback }) });
 }
 
 const RESET_BATCH = 500;

@@ -86,6 +86,11 @@ export async function postponeEvent(
   });
 }
 
+/** Nothing stays of whom the event is about, and of what it told. */
+export async function forgetFacts(store: Store, _id: string): Promise<void> {
+  await webhookEventsOf(store).updateOne({ _id }, { $set: { facts: {} }, $unset: { subject: 1 } });
+}
+
 /** Sets an event aside until one of these users appears. */
 export async function awaitUsers(store: Store, event: ClaimedEvent, awaits: string[]): Promise<void> {
   await webhookEventsOf(store).updateOne(underLease(event), {

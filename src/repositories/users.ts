@@ -2,11 +2,9 @@ import type { Types } from 'mongoose';
 import { UserNotFoundError } from '../domain/errors.ts';
 import type { SubscriptionTier } from '../domain/tiers.ts';
 import { usersOf } from '../models/collections.ts';
-import { isDuplicateKey } from '../models/duplicateKey.ts';
 import { accountDeleted, type UserReference } from '../models/statements/accounts.ts';
 import type { Store } from '../models/store.ts';
-import { clipped } from '../models/text.ts';
-import { MAX_NAME_LENGTH, type User, type UserPreferences, type UserSettings } from '../models/User.ts';
+import type { User, UserPreferences, UserSettings } from '../models/User.ts';
 
 /** What is known of a person who signs in for the first time. */
 export interface Profile {
@@ -115,16 +113,4 @@ export async function isStillUser(store: Store, _id: Types.ObjectId, clerkUserId
   if (user?.clerkUserId !== clerkUserId) return false;
   if (user.isDeleted) throw accountDeleted();
   return true;
-}
-
-/**
- * The user of that Clerk id, made now (`free`) unless it is there, deleted or not: whoever loses a race takes the winner's. Clerk
- * takes longer names than we do; that must not turn anybody away.
- */
-export async function ensureUser(store: Store, { clerkUserId, email = '', name = '' }: Profile): Promise<void> {
-  try {
-    await store.models.User.create({ clerkUserId, email, name: clipped(name, MAX_NAME_LENGTH) });
-  } catch (error) {
-    if (!isDuplicateKey(error)) throw error;
-  }
 }

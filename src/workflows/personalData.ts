@@ -2,6 +2,7 @@ import { Types } from 'mongoose';
 import type { Actor } from '../domain/audit.ts';
 import { ArtifexError, UserNotFoundError } from '../domain/errors.ts';
 import { pictureNameOf } from '../domain/pictures.ts';
+import { keptHashes } from '../models/identityHashes.ts';
 import { post, type UserReference } from '../models/statements/accounts.ts';
 import { payObligation } from '../models/statements/obligations.ts';
 import type { Store } from '../models/store.ts';
@@ -31,7 +32,8 @@ export interface ErasureOptions {
 }
 
 /**
- * Erases what tells who the user is and what they made; the sums of the ledger stay, under a pseudonym. It may be cut off
+ * Erases what tells who the user is and what they made; the sums of the ledger stay, under a pseudonym, and so does a keyed hash of Clerk's
+ * id: whoever comes back gets the account with the quota that it had. It may be cut off
  * anywhere and run again: the account is closed first, so that nothing new arrives, and loses its name last, so that it is
  * found again until all is done.
  *
@@ -43,27 +45,33 @@ export async function eraseUser(
   reference: UserReference,
   { removePicture, actor }: ErasureOptions,
 ): Promise<void> {
-  const user = await person(store, reference);
-  const subscription = await store.models.Subscription.findByUserId(user._id);
+  for (let user = await person(store, reference); !user.erasedAt; user = await person(store, { _id: user._id })) {
+    await erasePerson(store, user, { removePicture, actor });
+    await settle(store, [user._id]);
+  }
+}
+
+/** Whoever comes back meanwhile has the account open again, and is erased by another round. */
+async function erasePerson(store: Store, user: User, { removePicture, actor }: ErasureOptions): Promise<void> {
+  const { _id, clerkUserId } = user;
+  const subscription = await store.models.Subscription.findByUserId(_id);
   if (subscription?.stripeSubscriptionId && subscription.isActive()) {
     throw new ArtifexError('conflict', 'The user has a subscription. End it first, then erase the user.');
   }
-  await deleteUser(store, { _id: user._id }, actor);
-  await settle(store, [user._id]);
-  await eraseEachGeneration(store, user._id, removePicture);
-  await settle(store, [user._id]);
-  await eraseReasons(store, user._id);
+  await deleteUser(store, { _id }, actor);
+  await settle(store, [_id]);
+  await eraseEachGeneration(store, _id, removePicture);
+  await settle(store, [_id]);
+  await eraseReasons(store, _id);
   await eraseTold(store, user);
-  await eraseSubscriptions(store, user._id);
-  await eraseWebhooks(store, user._id);
-  const pseudonym = `erased_${user._id.toHexString()}`;
-  await pseudonymizeActor(store, user.clerkUserId, pseudonym);
-  const act = {
-    action: 'user.erased',
-    actor: actor.id === user.clerkUserId ? { ...actor, id: pseudonym } : actor,
-  } as const;
-  await post(store, { _id: user._id }, { id: new Types.ObjectId(), kind: 'erasure', pseudonym, act });
-  await settle(store, [user._id]);
+  await eraseSubscriptions(store, _id);
+  await eraseWebhooks(store, _id);
+  const pseudonym = `erased_${_id.toHexString()}`;
+  await pseudonymizeActor(store, clerkUserId, pseudonym);
+  const act = { action: 'user.erased', actor: actor.id === clerkUserId ? { ...actor, id: pseudonym } : actor } as const;
+  const identityHashes = await keptHashes(store, clerkUserId);
+  const id = new Types.ObjectId();
+  await post(store, { _id }, { id, kind: 'erasure', clerkUserId, pseudonym, identityHashes, act });
 }
 
 /** Everything that is kept about the user, deleted or not; the audit trail says that it was read. */

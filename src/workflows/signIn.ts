@@ -3,8 +3,9 @@ import { UserNotFoundError } from '../domain/errors.ts';
 import type { Identities } from '../identity/identities.ts';
 import type { ProfileSource } from '../identity/profiles.ts';
 import type { UserReference } from '../models/statements/accounts.ts';
-import { ensureUser, getUser, isStillUser, type Profile } from '../repositories/users.ts';
+import { getUser, isStillUser, type Profile } from '../repositories/users.ts';
 import type { Context } from './context.ts';
+import { welcome } from './persons.ts';
 
 export interface SignIn {
   ctx: Context;
@@ -28,7 +29,7 @@ export async function asUser<Result>(
     return await action(reference);
   } catch (error) {
     if (!(error instanceof UserNotFoundError)) throw error;
-    await ensureUser(ctx, await completed(person, profiles));
+    await welcome(ctx, await completed(person, profiles));
     return action(reference);
   }
 }

@@ -107,14 +107,11 @@ describe('an account that another process deletes', () => {
     });
   });
 
-  it('is another one when its Clerk id comes back', async () => {
+  it('is another one when it was removed for good and its Clerk id comes back', async () => {
     const caller = await api.person();
     const { id } = await (await caller.post('/v1/generations', image)).json();
     await caller.get('/v1/generations');
-    await usersOf(store).updateOne(
-      { clerkUserId: caller.clerkUserId },
-      { $set: { clerkUserId: 'erased', isDeleted: true } },
-    );
+    await usersOf(store).deleteOne({ clerkUserId: caller.clerkUserId });
     expect(await (await caller.get('/v1/generations')).json()).toEqual({ data: [], nextCursor: null });
     expect(await problemOf(await caller.post(`/v1/generations/${id}/cancel`))).toMatchObject({ code: 'not_found' });
   });

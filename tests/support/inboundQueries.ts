@@ -1,6 +1,8 @@
 import { Types } from 'mongoose';
+import { LIBRARY } from '@/domain/audit.ts';
 import { identityVersion } from '@/domain/identity.ts';
 import { INBOX_STATES, type ToldEvent, WEBHOOK_SOURCES } from '@/domain/inbox.ts';
+import { deleteUser, restoreUser } from '@/repositories/accounts.ts';
 import {
   billingAccountOf,
   forgetCustomer,
@@ -9,12 +11,13 @@ import {
   userNamedBy,
   userOfCustomer,
 } from '@/repositories/billingAccounts.ts';
-import { addUser, changeIdentity, identityOf, noteVersion } from '@/repositories/identities.ts';
+import { addUser, changeIdentity, comebackTo, identityOf, noteDeletion } from '@/repositories/identities.ts';
 import {
   awaitUsers,
   type ClaimedEvent,
   claimEvent,
   endEvent,
+  forgetFacts,
   inboxDepth,
   isKept,
   keepEvent,
@@ -55,7 +58,12 @@ export async function inboundQueries(store: TestStore & Context, userId: Types.O
   await addUser(store, 'user_plans', identity, { isDeleted: false });
   await identityOf(store, 'user_plans');
   await changeIdentity(store, 'user_plans', { ...identity, version: identity.version + 1 });
-  await noteVersion(store, 'user_plans', identity.version + 2);
+  await identityOf(store, 'user_never_seen');
+  await deleteUser(store, { clerkUserId: 'user_plans' }, LIBRARY);
+  const known = await identityOf(store, 'user_plans');
+  if (!known) throw new Error('It was just added');
+  await noteDeletion(store, known._id, identity.version + 2);
+  await restoreUser(store, { _id: known._id }, LIBRARY, await comebackTo(store, known, 'user_plans', identity));
 }
 
 async function subscriptionQueries(store: TestStore & Context): Promise<void> {
@@ -98,6 +106,7 @@ async function inboxQueries(store: TestStore & Context, userId: Types.ObjectId):
   }
   await isKept(store, event._id);
   await replayEvent(store, event._id);
+  await forgetFacts(store, event._id);
 }
 
 function told(id: string, source: ToldEvent['source']): ToldEvent {

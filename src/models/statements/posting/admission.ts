@@ -1,6 +1,6 @@
 import type { Expression } from './expressions.ts';
 import { LIMIT } from './limits.ts';
-import { type KeyGuard, type Posting, slotOf } from './posting.ts';
+import { type Comeback, type KeyGuard, type Posting, slotOf } from './posting.ts';
 import { areNews } from './terms.ts';
 
 /** Whether the account admits the posting: nothing has taken its place, no key was forgotten meanwhile, and the account allows it. */
@@ -34,12 +34,23 @@ function accountAllows(posting: Posting): Expression[] {
     case 'deletion':
       return [{ $eq: ['$isDeleted', false] }, ...isNewIdentity(posting.identity)];
     case 'restoration':
-      return [{ $eq: ['$isDeleted', true] }, ...isNewIdentity(posting.identity)];
+      return [{ $eq: ['$isDeleted', true] }, ...mayComeBack(posting.comeback)];
     case 'erasure':
-      return [{ $ne: ['$clerkUserId', posting.pseudonym] }];
+      return [{ $eq: ['$clerkUserId', { $literal: posting.clerkUserId }] }, { $eq: ['$isDeleted', true] }];
     default:
       return [];
   }
+}
+
+/** An erased account is nobody's, until somebody comes back to it. */
+function mayComeBack(comeback: Comeback | undefined): Expression[] {
+  const erasedAt = { $ifNull: ['$erasedAt', null] };
+  if (!comeback) return [{ $eq: [erasedAt, null] }];
+  const { asRead } = comeback;
+  return [
+    { $eq: [erasedAt, asRead.erasedAt] },
+    { $eq: [{ $ifNull: ['$identityVersion', 0] }, asRead.identityVersion] },
+  ];
 }
 
 function isNewIdentity(identity: { version: number } | undefined): Expression[] {

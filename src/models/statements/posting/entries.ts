@@ -25,13 +25,16 @@ function storedFields(posting: Posting): Pick<Posting, 'id' | 'kind'> {
       const { ifPeriod: _, ...fields } = posting;
       return fields;
     }
-    case 'deletion':
-    case 'restoration': {
+    case 'deletion': {
       const { identity: _, ...fields } = posting;
       return fields;
     }
+    case 'restoration': {
+      const { comeback: _, ...fields } = posting;
+      return fields;
+    }
     case 'erasure': {
-      const { pseudonym: _, ...fields } = posting;
+      const { clerkUserId: _, pseudonym: __, identityHashes: ___, ...fields } = posting;
       return fields;
     }
     case 'terms': {

@@ -14,9 +14,9 @@ export type Posting = Pick<OpenEntry, 'id' | 'reason' | 'act'> &
     | { kind: 'delivery'; credits: number; generationId: Types.ObjectId }
     | ({ kind: 'terms' } & Terms)
     | { kind: 'deletion'; identity?: { version: number } }
-    | { kind: 'restoration'; identity?: Identity }
-    /** What tells who the user was goes; `pseudonym` takes the place of Clerk's id. */
-    | { kind: 'erasure'; pseudonym: string }
+    | { kind: 'restoration'; comeback?: Comeback }
+    /** What tells who the user was goes; `pseudonym` takes the place of `clerkUserId`, of which `identityHashes` alone stay. */
+    | { kind: 'erasure'; clerkUserId: string; pseudonym: string; identityHashes: readonly string[] }
   );
 
 export type ChargePosting = Posting & { kind: 'charge' };
@@ -25,6 +25,14 @@ export interface Identity {
   version: number;
   email: string;
   name: string;
+}
+
+/** Somebody who comes back to a deleted account, also to one that was erased, which then is theirs again. */
+export interface Comeback extends Identity {
+  clerkUserId: string;
+  identityHashes: readonly string[];
+  /** What was known of the account when it was decided that they may: from any other state it is not restored. */
+  asRead: { identityVersion: number; erasedAt: Date | null };
 }
 
 /** What the account is entitled to from now on. */

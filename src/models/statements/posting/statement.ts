@@ -1,10 +1,11 @@
 import type { Types } from 'mongoose';
+import { DEFAULT_PREFERENCES } from '../../preferences.ts';
 import { admits } from './admission.ts';
 import { appendEntry, openEntry } from './entries.ts';
 import { type Changes, mergeIf } from './expressions.ts';
 import { balance, LIMIT } from './limits.ts';
 import { emptyPeriod, rolloverStatement } from './periods.ts';
-import type { Identity, KeyGuard, Posting } from './posting.ts';
+import type { Comeback, KeyGuard, Posting } from './posting.ts';
 import { beginPaidPeriod, followTerms } from './terms.ts';
 
 /**
@@ -71,23 +72,30 @@ function apply(posting: Posting, now: Date): Changes {
       return {
         isDeleted: false,
         deletedAt: null,
-        ...(posting.identity && identified(posting.identity)),
+        ...(posting.comeback && cameBack(posting.comeback)),
         ...openEntry(posting, now, { period }),
       };
     case 'erasure':
       return {
         clerkUserId: posting.pseudonym,
+        identityHashes: posting.identityHashes,
+        erasedAt: now,
         email: '',
         name: '',
-        preferences: {},
-        isDeleted: true,
-        deletedAt: { $ifNull: ['$deletedAt', now] },
+        preferences: { $literal: DEFAULT_PREFERENCES },
         ...openEntry(posting, now, { period }),
       };
   }
 }
 
 /** What comes from outside is literal. */
-function identified({ version, email, name }: Identity): Changes {
-  return { identityVersion: version, email: { $literal: email }, name: { $literal: name } };
+function cameBack({ clerkUserId, identityHashes, version, email, name }: Comeback): Changes {
+  return {
+    clerkUserId: { $literal: clerkUserId },
+    identityHashes,
+    erasedAt: null,
+    identityVersion: version,
+    email: { $literal: email },
+    name: { $literal: name },
+  };
 }
