@@ -19,9 +19,12 @@ export interface EdgeEnv {
 /** What a runtime tells of the other end of a request's socket. */
 export interface Peer {
   peerAddress?: string | undefined;
+  /** Ends the connection at once, where the failure of a body would not do so, or not quietly. */
+  cutOff?: () => void;
 }
 
 /** What a handler behind `authenticate` finds besides. */
 export interface UserEnv {
   Variables: EdgeEnv['Variables'] & { auth: Auth };
+  Bindings: Peer;
 }

@@ -7,6 +7,7 @@ import type { GenerationWatch } from '../workflows/followGeneration.ts';
 import type { EventApplier } from '../workflows/inbox.ts';
 import type { Maintenance } from '../workflows/maintenance.ts';
 import type { SignIn } from '../workflows/signIn.ts';
+import type { StreamTimes } from './eventStream.ts';
 
 /** What the routes under `/v1` work with. */
 export interface RouteDeps extends SignIn {
@@ -22,4 +23,6 @@ export interface RouteDeps extends SignIn {
   workerToken: string | undefined;
   /** Which addresses users may have events sent to. */
   webhooks: Reach;
+  /** What this runtime wants otherwise than others. */
+  streamTimes?: Partial<StreamTimes>;
 }

@@ -1,11 +1,18 @@
 import type { Context } from 'hono';
+import type { Peer } from '../middleware/context.ts';
 
-/** Seconds of silence after which a comment is sent: proxies cut what is silent for a minute, some sooner. */
-const HEARTBEAT_MS = 15_000;
-/** A consumer that has not taken what was sent for so long is gone, or might as well be. */
-const STALLED_MS = 60_000;
-/** A stream ends then, and is resumed with a token that is valid still. */
-const LONGEST_LIFE_MS = 15 * 60_000;
+/** Milliseconds in the life of a stream. */
+export interface StreamTimes {
+  /** Silence after which a comment is sent: proxies cut what is silent for a minute, some sooner. */
+  heartbeat: number;
+  /** A consumer that has not taken what was sent for so long is gone, or might as well be. */
+  stalled: number;
+  /** A stream ends then, and is resumed with a token that is valid still. */
+  life: number;
+}
+
+const TIMES: StreamTimes = { heartbeat: 15_000, stalled: 60_000, life: 15 * 60_000 };
+
 /** Milliseconds after which a client comes back, so spread that not all come at once. */
 const RETRY_MS = { least: 1_000, spread: 2_000 };
 
@@ -28,21 +35,24 @@ const HEADERS = {
 /**
  * Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation). Nothing is made
  * before the client has taken what came before, so that a slow one costs no memory; an event is sent whole or not at all.
- *
- * @param silenceMs for tests: milliseconds until a heartbeat
  */
-export function eventStream(c: Context, source: EventSource, silenceMs = HEARTBEAT_MS): Response {
+export function eventStream(
+  c: Pick<Context<{ Bindings: Peer }>, 'req' | 'body' | 'env'>,
+  source: EventSource,
+  given: Partial<StreamTimes> = {},
+): Response {
   // HEAD is answered by this handler too, and nobody would ever read the body.
   if (c.req.raw.method === 'HEAD') {
     source.stop();
     return c.body(null, 200, HEADERS);
   }
+  const times = { ...TIMES, ...given };
   const encoder = new TextEncoder();
   let coming: Promise<string | null> | undefined;
   let stall: ReturnType<typeof setTimeout> | undefined;
   let isOver = false;
   let greeting = `retry: ${RETRY_MS.least + Math.floor(Math.random() * RETRY_MS.spread)}\n\n`;
-  const life = setTimeout(end, LONGEST_LIFE_MS);
+  const life = setTimeout(end, times.life);
 
   function end(): void {
     if (isOver) return;
@@ -61,7 +71,7 @@ export function eventStream(c: Context, source: EventSource, silenceMs = HEARTBE
     coming ??= source.next();
     let silence: ReturnType<typeof setTimeout> | undefined;
     const heartbeat = new Promise<string>((resolve) => {
-      silence = setTimeout(resolve, silenceMs, ': still here\n\n');
+      silence = setTimeout(resolve, times.heartbeat, ': still here\n\n');
     });
     const events = coming.then((text) => {
       coming = undefined;
@@ -84,8 +94,9 @@ export function eventStream(c: Context, source: EventSource, silenceMs = HEARTBE
         if (isOver) return;
         stall = setTimeout(() => {
           end();
-          controller.error(new Error('The client takes nothing any more'));
-        }, STALLED_MS);
+          if (c.env?.cutOff) c.env.cutOff();
+          else controller.error(new Error('The client takes nothing any more'));
+        }, times.stalled);
       },
       cancel: end,
     },

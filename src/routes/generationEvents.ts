@@ -69,7 +69,7 @@ export function generationEventRoutes(deps: RouteDeps) {
           release();
           return c.body(null, 204);
         }
-        return eventStream(c, statusEvents(following, new URL(c.req.url).origin, release));
+        return eventStream(c, statusEvents(following, new URL(c.req.url).origin, release), deps.streamTimes);
       } catch (error) {
         release();
         throw error;

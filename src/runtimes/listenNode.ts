@@ -7,8 +7,12 @@ const IDLE_CHECK_MS = 20;
 
 /** Serves on Node's HTTP server. */
 export const listenNode: Listen = async (fetch, { host, port }) => {
-  const answer = (request: Request, { incoming }: HttpBindings | Http2Bindings) =>
-    fetch(request, { peerAddress: incoming.socket.remoteAddress });
+  const answer = (request: Request, { incoming, outgoing }: HttpBindings | Http2Bindings) =>
+    fetch(request, {
+      peerAddress: incoming.socket.remoteAddress,
+      // The adaptor writes the stack of a body that fails to standard error, between the lines of the log.
+      cutOff: () => outgoing.destroy(),
+    });
   const server = createServer(getRequestListener(answer, { errorHandler: answerUnanswered }));
   return listening(server, { host, port });
 };

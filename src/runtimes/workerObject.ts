@@ -5,8 +5,8 @@ import { openWorkerSession, type WorkerSession } from './workerSession.ts';
 import { appOf, type Bindings, refuse, setupOrProblem, type WorkerSetup } from './workerSetup.ts';
 
 /**
- * Connections for commands; while events are streamed, one of them waits for changes. With one that watches each member of a replica set of three they are the six that Cloudflare lets be open
- * at once: https://developers.cloudflare.com/workers/platform/limits/#simultaneous-open-connections
+ * Connections for commands; while events are streamed, one of them waits for changes. With one that watches each member of a replica set
+ * of three they are the six that Cloudflare lets be open at once: https://developers.cloudflare.com/workers/platform/limits/#simultaneous-open-connections
  */
 const POOL_SIZE = 3;
 

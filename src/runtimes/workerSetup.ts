@@ -47,6 +47,12 @@ const noStorage: PictureStorage = {
   async remove() {},
 };
 
+/**
+ * Workerd tells of a client that has gone away only when something is written to it, behind a proxy once more; until then its stream
+ * would hold an object in memory.
+ */
+const STREAM_TIMES = { heartbeat: 5_000 };
+
 let setup: WorkerSetup | undefined;
 
 export function setupOrProblem(bindings: Bindings): WorkerSetup | EnvironmentError {
@@ -104,6 +110,7 @@ export function appOf(
     // What removes pictures runs with the processes that draw them.
     maintenance: createMaintenance({ ctx, storage: null, cleanup: env.cleanup, observer: observability.jobs }),
     webhooks: env.webhooks,
+    streamTimes: STREAM_TIMES,
     sessions,
     workerToken: env.worker.token,
     identities,

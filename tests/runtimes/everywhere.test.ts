@@ -1,7 +1,11 @@
 import { type EmbeddedMongo, startEmbeddedMongo } from 'embedded-mongo';
+import mongoose, { type Connection } from 'mongoose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { systemClock } from '@/domain/clock.ts';
+import { createModels, type Models } from '@/models/index.ts';
 import { problemOf } from '../support/api.ts';
+import { eventsOf } from '../support/events.ts';
 import { parseExposition, sumOf } from '../support/exposition.ts';
 import { createPeople, type People } from '../support/people.ts';
 import { temporaryFolder } from '../support/processes.ts';
@@ -14,12 +18,17 @@ import {
 } from '../support/runtimes.ts';
 
 const PATIENCE_MS = 60_000;
-const IMAGE = { type: 'text-to-image', prompt: 'A lighthouse at dusk' };
+const PAGE = 'https://app.example.com';
+/** More than any test asks of one person, but for the one that wants to be refused. */
+const QUOTA_PER_MINUTE = 110;
+const IMAGE = { type: 'text-to-image', prompt: 'A lighthouse at dusk' } as const;
 const generation = z.object({ id: z.string(), status: z.string(), outputImages: z.array(z.object({ url: z.url() })) });
 
 let mongo: EmbeddedMongo;
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let people: People;
+let connection: Connection;
+let models: Models;
 const servers = new Map<RuntimeName, RunningRuntime>();
 
 /** All four over one database, as `npm run start:bun`, `start:node`, `start:deno` and `start:worker` run them. */
@@ -30,14 +39,18 @@ beforeAll(async () => {
     MONGODB_URI: mongo.uriFor('everywhere'),
     ARTIFEX_DATA_DIR: folder.path,
     FIELD_ENCRYPTION_KEYS: `k1:${btoa('0123456789abcdef0123456789abcdef')}`,
-    RATE_LIMIT_QUOTA_PER_MINUTE: '100000',
+    RATE_LIMIT_QUOTA_PER_MINUTE: String(QUOTA_PER_MINUTE),
+    CORS_ORIGINS: PAGE,
   };
+  connection = await mongoose.createConnection(env.MONGODB_URI, { autoIndex: false, autoCreate: false }).asPromise();
+  models = createModels(connection, systemClock());
   const started = await Promise.all(RUNTIMES.map((runtime) => startRuntime(runtime, env)));
   for (const server of started) servers.set(server.runtime, server);
 }, START_PATIENCE_MS);
 
 afterAll(async () => {
   await Promise.all([...servers.values()].map((server) => server.end()));
+  await connection.close();
   await mongo.stop();
   await folder.remove();
 }, PATIENCE_MS);
@@ -90,7 +103,8 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     const location = new URL(created.headers.get('Location') ?? '', urlOf(runtime)).pathname;
     expect(location).toBe(`/v1/generations/${id}`);
 
-    const { outputImages } = await untilDrawn(runtime, location, headers);
+    expect((await statusesOf(await ask(runtime, `${location}/events`, { headers }))).at(-1)).toBe('completed');
+    const { outputImages } = generation.parse(await (await ask(runtime, location, { headers })).json());
     const picture = await fetch(outputImages[0]?.url ?? '');
     expect(picture.headers.get('Content-Type')).toBe('image/png');
     expect([...new Uint8Array(await picture.arrayBuffer()).slice(1, 4)]).toEqual(
@@ -135,6 +149,84 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     expect(replays).toEqual(RUNTIMES.map(() => ({ id: first?.id, replayed: 'true' })));
     expect(await problemOf(reused)).toMatchObject({ status: 422, code: 'idempotency_key_reused' });
     expect(quota).toMatchObject({ used: 1 });
+  });
+
+  it('a stream tells the present state, what another process does to it, and ends; who was cut off gets the rest', {
+    timeout: PATIENCE_MS,
+  }, async () => {
+    const { follow, cancel } = await waiting(runtime);
+    const response = await follow();
+    const events = eventsOf(response);
+    expect(response.headers.get('Content-Type')).toBe('text/event-stream');
+    expect(await events.next()).toMatchObject({ id: '0-pending', status: 'pending' });
+    expect((await cancel(after(runtime))).status).toBe(200);
+    expect(await events.next()).toMatchObject({ id: '1-cancelled', status: 'cancelled' });
+    expect(await events.next()).toBeNull();
+
+    expect(await statusesOf(await follow({ seen: '0-pending' }))).toEqual(['cancelled']);
+    expect((await follow({ seen: '1-cancelled' })).status).toBe(204);
+    await untilStreams(runtime, 0);
+  });
+
+  it('a stream whose client goes away is forgotten, whether it was reading or not', {
+    timeout: PATIENCE_MS,
+  }, async () => {
+    const { follow } = await waiting(runtime);
+    const leaving = new AbortController();
+    const responses = await Promise.all([1, 2, 3].map(() => follow({ signal: leaving.signal })));
+    const [reading] = responses.map(eventsOf);
+    await reading?.next();
+    const cutOff = expect(reading?.next()).rejects.toThrow();
+    await untilStreams(runtime, 3);
+    leaving.abort();
+    await cutOff;
+    await untilStreams(runtime, 0);
+  });
+
+  it('a page of a configured origin may ask, and no other', async () => {
+    const preflight = (origin: string) =>
+      ask(runtime, '/v1/generations', {
+        method: 'OPTIONS',
+        headers: {
+          Origin: origin,
+          'Access-Control-Request-Method': 'POST',
+          'Access-Control-Request-Headers': 'authorization,content-type',
+        },
+      });
+    const allowed = await preflight(PAGE);
+    expect(allowed.status).toBe(204);
+    expect(allowed.headers.get('Access-Control-Allow-Origin')).toBe(PAGE);
+    expect(allowed.headers.get('Access-Control-Allow-Methods')).toContain('POST');
+    expect(allowed.headers.get('Access-Control-Allow-Headers')).toContain('Authorization');
+    expect((await preflight('https://evil.example')).headers.get('Access-Control-Allow-Origin')).toBeNull();
+
+    const authorization = await people.newcomer();
+    const asked = await ask(runtime, '/v1/quota', { headers: { ...authorization, Origin: PAGE } });
+    expect(asked.status).toBe(200);
+    expect(asked.headers.get('Access-Control-Allow-Origin')).toBe(PAGE);
+    expect(asked.headers.get('Access-Control-Expose-Headers')).toContain('RateLimit');
+    expect(asked.headers.get('Vary')).toContain('Origin');
+    const foreign = await ask(runtime, '/v1/quota', { headers: { ...authorization, Origin: 'https://evil.example' } });
+    expect(foreign.headers.get('Access-Control-Allow-Origin')).toBeNull();
+  });
+
+  it('answers tell what is left of the limit, and one more than it is 429', { timeout: PATIENCE_MS }, async () => {
+    const headers = await people.newcomer();
+    const first = await ask(runtime, '/v1/quota', { headers });
+    expect(first.headers.get('RateLimit-Policy')).toBe(`"quota";q=${QUOTA_PER_MINUTE};w=60`);
+    expect(first.headers.get('RateLimit')).toMatch(
+      new RegExp(`^"quota";r=${QUOTA_PER_MINUTE - 1};t=(?:[1-5]?\\d|60)$`),
+    );
+    const others = await Promise.all(
+      Array.from({ length: QUOTA_PER_MINUTE - 1 }, () => ask(runtime, '/v1/quota', { headers })),
+    );
+    await Promise.all(others.map((response) => response.arrayBuffer()));
+    expect(new Set(others.map(({ status }) => status))).toEqual(new Set([200]));
+
+    const refused = await ask(runtime, '/v1/quota', { headers });
+    expect(Number(refused.headers.get('Retry-After'))).toBeGreaterThan(0);
+    expect(refused.headers.get('RateLimit')).toMatch(/^"quota";r=0;t=\d+$/);
+    expect(await problemOf(refused)).toMatchObject({ status: 429, code: 'rate_limited' });
   });
 
   it('metrics tell of what was asked, charged and sent to the database', async () => {
@@ -194,13 +286,40 @@ describe('all four', () => {
   });
 });
 
-async function untilDrawn(runtime: RuntimeName, location: string, headers: Record<string, string>) {
+/** Another one than this. */
+const after = (runtime: RuntimeName) => RUNTIMES[(RUNTIMES.indexOf(runtime) + 1) % RUNTIMES.length] ?? runtime;
+
+/** What a stream tells until its end. */
+async function statusesOf(response: Response): Promise<string[]> {
+  expect(response.status).toBe(200);
+  const events = eventsOf(response);
+  const statuses: string[] = [];
+  for (let event = await events.next(); event; event = await events.next()) statuses.push(event.status);
+  return statuses;
+}
+
+/** Somebody whose one slot another generation holds, so that the one at `path` waits until it is cancelled. */
+async function waiting(runtime: RuntimeName) {
+  const headers = await people.newcomer();
+  const me = z.object({ id: z.string() }).parse(await (await ask(runtime, '/v1/me', { headers })).json());
+  await models.ImageGeneration.create({ ...IMAGE, userId: me.id, slot: 0 });
+  const created = await post(runtime, '/v1/generations', IMAGE, headers);
+  const { id } = generation.parse(await created.json());
+  const path = `/v1/generations/${id}`;
+  return {
+    follow: (init: { seen?: string; signal?: AbortSignal } = {}) =>
+      ask(runtime, `${path}/events`, {
+        headers: { ...headers, ...(init.seen !== undefined && { 'Last-Event-ID': init.seen }) },
+        ...(init.signal && { signal: init.signal }),
+      }),
+    cancel: (on: RuntimeName) => post(on, `${path}/cancel`, undefined, headers),
+  };
+}
+
+async function untilStreams(runtime: RuntimeName, count: number): Promise<void> {
   for (;;) {
-    const response = await ask(runtime, location, { headers });
-    expect(response.status).toBe(200);
-    const read = generation.parse(await response.json());
-    if (read.status === 'completed') return read;
-    expect(['pending', 'processing']).toContain(read.status);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    const samples = parseExposition(await (await ask(runtime, '/metrics')).text());
+    if (sumOf(samples, 'artifex_event_streams') === count) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
