@@ -18,6 +18,8 @@ export interface Call {
   fault: Fault | null;
 }
 
+export type Darkness = 'cut' | 'unavailable';
+
 /** A Stripe of one's own: the part of the API that Artifex uses, with clock, webhooks and faults in the hands of a test. */
 export interface StripeServer {
   /** For `STRIPE_API_BASE`. */
@@ -30,8 +32,8 @@ export interface StripeServer {
   faults: FaultPlan;
   /** Keeps back the answer to the next call of a route, which is made when the call comes. */
   hold(part: string): Held;
-  /** Nobody can connect, until the function that it returns has been called. */
-  goDark(): () => void;
+  /** Nobody can connect, or all are answered 503, until the function that it returns has been called. */
+  goDark(how?: Darkness): () => void;
   close(): Promise<void>;
 }
 
@@ -41,7 +43,7 @@ export async function startStripeServer({ now = Math.floor(Date.now() / 1000) } 
   const answering = answeringFor(world);
   const calls: Call[] = [];
   const holding = new Holding();
-  let isDark = false;
+  let darkness: Darkness | null = null;
 
   const server = createServer((request, response) => {
     serve(request, response).catch((error: unknown) => {
@@ -51,7 +53,12 @@ export async function startStripeServer({ now = Math.floor(Date.now() / 1000) } 
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await bodyOf(request);
-    if (isDark) return void request.socket.destroy();
+    if (darkness === 'cut') return void request.socket.destroy();
+    if (darkness === 'unavailable') {
+      // Said so that the SDK does not try again by itself (https://docs.stripe.com/error-low-level).
+      response.setHeader('stripe-should-retry', 'false');
+      return answer(response, UNAVAILABLE);
+    }
     const { pathname, search } = new URL(request.url ?? '/', 'http://stripe.invalid');
     const method = request.method ?? 'GET';
     const params = paramsOf(method, search, body);
@@ -88,10 +95,10 @@ export async function startStripeServer({ now = Math.floor(Date.now() / 1000) } 
     calls,
     faults: noFaults,
     hold: (part) => holding.next(part),
-    goDark() {
-      isDark = true;
+    goDark(how = 'cut') {
+      darkness = how;
       return () => {
-        isDark = false;
+        darkness = null;
       };
     },
     async close() {
@@ -106,6 +113,7 @@ const RATE_LIMITED: Answer = {
   status: 429,
   body: { error: { type: 'invalid_request_error', code: 'rate_limit', message: 'Request rate limit exceeded.' } },
 };
+const UNAVAILABLE: Answer = { status: 503, body: { error: { type: 'api_error', message: 'Unavailable.' } } };
 const BROKEN: Answer = { status: 500, body: { error: { type: 'api_error', message: 'An unknown error occurred.' } } };
 
 function answer(response: ServerResponse, { status, body }: Answer): void {
