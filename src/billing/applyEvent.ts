@@ -1,7 +1,7 @@
 import { type ApplyEvent, UnknownUserError } from '../workflows/inbox.ts';
 import { coalescing } from './coalescing.ts';
-import { endAccess } from './endAccess.ts';
 import { factsSchema } from './events.ts';
+import { followReturn } from './returnedMoney.ts';
 import { type BillingDeps, type Synced, syncCustomer } from './sync.ts';
 
 /** Applies Stripe's events: each one makes its customer's subscriptions equal to Stripe's. */
@@ -10,7 +10,7 @@ export function stripeEvents(deps: BillingDeps): ApplyEvent {
 
   return async (event) => {
     const { names, returned } = factsSchema.parse(event.facts);
-    const customer = returned ? ((await endAccess(deps, event, returned)) ?? event.subject) : event.subject;
+    const customer = returned ? ((await followReturn(deps, returned)) ?? event.subject) : event.subject;
     if (customer === undefined) return 'ignored';
     return outcomeOf(await sync(customer, names));
   };

@@ -79,15 +79,25 @@ const subjectSchema = z.looseObject({
   payment_intent: reference.nullish(),
   charge: reference.nullish(),
   refunded: z.boolean().optional(),
+  amount_refunded: z.number().optional(),
+  currency: z.string().nullish(),
 });
 
 /** What applying an event needs, as it is kept. */
 export const factsSchema = z.object({
   /** Who the user might be. */
   names: z.array(z.string()),
-  /** Money that went back: why, and which payment it was. */
-  returned: z.object({ reason: z.enum(['refund', 'dispute']), paymentIntent: z.string() }).optional(),
+  /** Money that went back: all of it or a part, and which payment it was. */
+  returned: z
+    .object({
+      reason: z.enum(['refund', 'dispute', 'part']),
+      paymentIntent: z.string(),
+      /** How much has gone back by then, in the currency's smallest unit. */
+      refunded: z.object({ amount: z.number(), currency: z.string() }).optional(),
+    })
+    .optional(),
 });
+export type ReturnedMoney = NonNullable<z.output<typeof factsSchema>['returned']>;
 
 export interface StripeWebhook {
   stripe: Stripe;
@@ -137,18 +147,34 @@ export function toldOf(event: Pick<EventSource, 'id' | 'type' | 'created' | 'dat
   if (!isOfInterest(event.type)) return null;
   const parsed = subjectSchema.safeParse(event.data.object);
   if (!parsed.success) return null;
-  const { object, id, customer, client_reference_id, payment_intent, refunded } = parsed.data;
+  const { object, id, customer, client_reference_id } = parsed.data;
   const subject = object === 'customer' ? id : (customer ?? undefined);
   const names = [parsed.data.metadata?.userId, client_reference_id].filter((name) => typeof name === 'string');
-  const reason = event.type === 'charge.dispute.created' ? 'dispute' : refunded ? 'refund' : undefined;
+  const returned = returnedBy(event.type, parsed.data);
   // A dispute names no customer, but the payment that it is about.
-  if (subject === undefined && reason === undefined) return null;
+  if (subject === undefined && returned === undefined) return null;
   return {
     source: 'stripe',
     id: event.id,
     type: event.type,
     occurredAt: new Date(event.created * 1000),
     ...(subject !== undefined && { subject }),
-    facts: { names, ...(reason && payment_intent && { returned: { reason, paymentIntent: payment_intent } }) },
+    facts: { names, ...(returned && { returned }) },
   };
+}
+
+function returnedBy(
+  type: string,
+  {
+    payment_intent: paymentIntent,
+    refunded: isWhole,
+    amount_refunded: amount,
+    currency,
+  }: z.output<typeof subjectSchema>,
+): ReturnedMoney | undefined {
+  if (!paymentIntent) return undefined;
+  if (type === 'charge.dispute.created') return { reason: 'dispute', paymentIntent };
+  if (type !== 'charge.refunded') return undefined;
+  if (isWhole) return { reason: 'refund', paymentIntent };
+  return { reason: 'part', paymentIntent, ...(amount && currency && { refunded: { amount, currency } }) };
 }

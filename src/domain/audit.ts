@@ -13,6 +13,8 @@ export const AUDIT_ACTIONS = [
   'subscription.deleted',
   'subscription.restored',
   'subscription.access_ended',
+  'subscription.ended_with_account',
+  'subscription.refunded_in_part',
   'subscription.needs_person',
   'maintenance.run',
   'webhook.replayed',

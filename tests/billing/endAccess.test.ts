@@ -1,11 +1,12 @@
 import type { Types } from 'mongoose';
 import { describe, expect, it } from 'vitest';
+import type { Act, AuditAction } from '@/domain/audit.ts';
 import { auditOf } from '@/models/collections.ts';
 import { useShop } from '../support/billing.ts';
 import { readUser, signUp, useDatabase } from '../support/database.ts';
-import { failing } from '../support/stripe/faults.ts';
+import { failing, noFaults } from '../support/stripe/faults.ts';
 import { latestChargeOf } from '../support/stripe/invoices.ts';
-import { advanceTo } from '../support/stripe/lifecycle.ts';
+import { advanceTo, end } from '../support/stripe/lifecycle.ts';
 import { dispute, refund } from '../support/stripe/payments.ts';
 
 const store = useDatabase();
@@ -21,15 +22,19 @@ async function subscriber() {
 }
 
 /** What the audit trail says of this user's subscription. */
-const reasonsTold = async (userId: Types.ObjectId) => {
+const told = async (userId: Types.ObjectId, action: AuditAction) => {
   const stored = await store.models.Subscription.findOne({ userId });
   if (!stored) throw new Error('Nothing was sold');
   const about = { 'subject.model': 'Subscription', 'subject.id': stored._id };
   const lines = await auditOf(store)
-    .find({ action: 'subscription.access_ended', ...about })
+    .find({ action, ...about })
     .toArray();
-  return lines.map(({ detail }) => detail);
+  return lines.map(({ detail }) => detail).sort(byAmount);
 };
+
+const byAmount = (one: Act['detail'], other: Act['detail']) => Number(one?.['amount']) - Number(other?.['amount']);
+
+const reasonsTold = (userId: Types.ObjectId) => told(userId, 'subscription.access_ended');
 
 describe('money that went back', () => {
   it('ends the access when the running period is refunded in full, and the audit trail says why', async () => {
@@ -56,6 +61,38 @@ describe('money that went back', () => {
     await shop.current.deliver();
     expect(subscription.status).toBe('active');
     expect(await readUser(store, userId)).toMatchObject({ subscriptionTier: 'plus' });
+    expect(await reasonsTold(userId)).toEqual([]);
+  });
+
+  it('stands in the audit trail once for each part that is refunded', async () => {
+    const { userId, charge } = await subscriber();
+    const { world, sender } = shop.current.server;
+    refund(world, charge, 100);
+    await shop.current.deliver();
+    refund(world, charge, 250);
+    await shop.current.deliver();
+    for (const event of world.events.values()) if (event.type === 'charge.refunded') await sender.deliver(event);
+    await shop.current.app.inbox.drained();
+    expect(await told(userId, 'subscription.refunded_in_part')).toEqual([
+      { amount: 100, currency: 'usd' },
+      { amount: 350, currency: 'usd' },
+    ]);
+  });
+
+  it('says nothing of an end that Stripe has refused', async () => {
+    const { userId, subscription, charge } = await subscriber();
+    const { server, app } = shop.current;
+    server.faults = failing('DELETE /v1/subscriptions', 'error', Number.POSITIVE_INFINITY);
+    refund(server.world, charge);
+    await shop.current.deliver();
+    expect(await reasonsTold(userId)).toEqual([]);
+    // Meanwhile the customer has ended it.
+    end(server.world, subscription, 'canceled');
+    server.faults = noFaults;
+    store.clock.advance(60_000);
+    await shop.current.deliver();
+    await app.inbox.work();
+    expect(await readUser(store, userId)).toMatchObject({ subscriptionTier: 'free' });
     expect(await reasonsTold(userId)).toEqual([]);
   });
 
