@@ -1,3 +1,4 @@
+import { endWithAccounts } from '../billing/endWithAccount.ts';
 import { reconcile } from '../billing/reconcile.ts';
 import type { BillingDeps } from '../billing/sync.ts';
 import type { Env } from '../config/env.ts';
@@ -35,7 +36,7 @@ export function createJobs({ ctx, storage, cleanup, billing }: CatalogueDeps): J
     rollups(ctx),
     webhookHistory(ctx),
     waitingWebhooks(ctx),
-    ...(billing ? [billingReconciliation(billing)] : []),
+    ...(billing ? [billingReconciliation(billing), billingEndings(ctx, billing)] : []),
   ];
   return storage ? [...everywhere, nightlyCleanup(ctx, storage, cleanup)] : everywhere;
 }
@@ -107,6 +108,15 @@ function billingReconciliation(billing: BillingDeps): Job {
     summary: "Compares every subscription with Stripe's lists, and takes in what Stripe could not deliver.",
     schedule: scheduleOf('15 2 * * *'),
     run: async (signal) => ({ ...(await reconcile(billing, { signal })) }),
+  };
+}
+
+function billingEndings({ log }: Context, billing: BillingDeps): Job {
+  return {
+    name: 'billing-endings',
+    summary: 'Ends at Stripe what accounts pay for that were deleted.',
+    schedule: scheduleOf('*/20 * * * * *'),
+    run: (signal) => endWithAccounts(billing, log, signal),
   };
 }
 

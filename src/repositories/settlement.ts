@@ -6,6 +6,7 @@ import { insertMissing } from '../models/duplicateKey.ts';
 import type { GenerationCharge, ImageGeneration } from '../models/ImageGeneration.ts';
 import type { LedgerEntry } from '../models/LedgerEntry.ts';
 import { closingStatement, leavesAt } from '../models/statements/closing.ts';
+import { oweEndings } from '../models/statements/endings.ts';
 import { tellOfEntries } from '../models/statements/ledgerWatch.ts';
 import { cancelled } from '../models/statements/moves.ts';
 import type { Store } from '../models/store.ts';
@@ -48,6 +49,7 @@ export async function settle(store: Store, userIds: readonly Types.ObjectId[]): 
   await recordGenerations(store, open);
   await attachCharges(store, open);
   await cancelForDeleted(store, open);
+  await oweEndingsOfDeleted(store, open);
   const generationsAdmitted = await admitWaiting(store, usersWhoseQueueMoved(open));
   await recordLedger(store, open);
   await recordActs(store, open);
@@ -149,6 +151,12 @@ async function cancelForDeleted(store: Store, open: Owned[]): Promise<void> {
       : [],
   );
   if (updates.length > 0) await generationsOf(store).bulkWrite(updates, { ordered: false });
+}
+
+/** Nobody is billed for an account that they have deleted. */
+async function oweEndingsOfDeleted(store: Store, open: Owned[]): Promise<void> {
+  const deleted = open.filter(({ entry }) => entry.kind === 'deletion').map(({ userId }) => userId);
+  if (deleted.length > 0) await oweEndings(store, deleted, { isNews: true });
 }
 
 /**

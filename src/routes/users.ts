@@ -54,7 +54,7 @@ export function userRoutes(deps: RouteDeps) {
       describe({
         summary: 'Delete your account',
         description:
-          'Every later request is refused with `account_deleted`. Generations that wait are cancelled and refunded; one that is being processed runs on. To sign up again restores the account with the quota that it had.',
+          'Every later request is refused with `account_deleted`. Generations that wait are cancelled and refunded; one that is being processed runs on. A subscription ends with the period that is paid for, and is billed no more. To sign up again restores the account with the quota that it had.',
         tags,
         answers: { 204: { description: 'Deleted.' } },
         errors: ['validation_failed', 'account_deleted'],

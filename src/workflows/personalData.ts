@@ -9,6 +9,7 @@ import type { Store } from '../models/store.ts';
 import type { User } from '../models/User.ts';
 import { deleteUser } from '../repositories/accounts.ts';
 import { recordAct } from '../repositories/audit.ts';
+import { owesEnding } from '../repositories/endings.ts';
 import {
   eraseGenerations,
   eraseReasons,
@@ -38,7 +39,7 @@ export interface ErasureOptions {
  * found again until all is done.
  *
  * @throws {UserNotFoundError}
- * @throws {ArtifexError} `conflict` while a subscription of Stripe's goes on, since it would be paid for on nobody's behalf
+ * @throws {ArtifexError} `conflict` while a subscription of Stripe's goes on, since it would be paid for on nobody's behalf; nothing is erased then
  */
 export async function eraseUser(
   store: Store,
@@ -60,6 +61,8 @@ async function erasePerson(store: Store, user: User, { removePicture, actor }: E
   }
   await deleteUser(store, { _id }, actor);
   await settle(store, [_id]);
+  // Without Stripe's ids nobody could end it any more.
+  if (await owesEnding(store, _id)) throw stillEnding();
   await eraseEachGeneration(store, _id, removePicture);
   await settle(store, [_id]);
   await eraseReasons(store, _id);
@@ -73,6 +76,9 @@ async function erasePerson(store: Store, user: User, { removePicture, actor }: E
   const id = new Types.ObjectId();
   await post(store, { _id }, { id, kind: 'erasure', clerkUserId, pseudonym, identityHashes, act });
 }
+
+const stillEnding = () =>
+  new ArtifexError('conflict', 'The subscription of the account is just being ended at Stripe. Try again in a minute.');
 
 /** Everything that is kept about the user, deleted or not; the audit trail says that it was read. */
 export async function exportUser(store: Store, reference: UserReference, actor: Actor): Promise<PersonalData> {

@@ -2,11 +2,14 @@ import fc from 'fast-check';
 import { Types } from 'mongoose';
 import { describe, expect, it } from 'vitest';
 import { stripeEvents } from '@/billing/applyEvent.ts';
+import { endWithAccounts } from '@/billing/endWithAccount.ts';
 import { toldOf } from '@/billing/events.ts';
 import { type BillingDeps, syncCustomer } from '@/billing/sync.ts';
 import { billingAccountsOf, ledgerOf, webhookEventsOf } from '@/models/collections.ts';
 import { resetDueQuotas } from '@/repositories/accounts.ts';
+import { owesEnding } from '@/repositories/endings.ts';
 import { claimEvent, keepEvent, wakeEvents } from '@/repositories/inbox.ts';
+import { settle } from '@/repositories/settlement.ts';
 import { type ApplyEvent, attemptEvent } from '@/workflows/inbox.ts';
 import { sweep } from '@/workflows/sweep.ts';
 import { clearBooks } from '../support/books.ts';
@@ -61,6 +64,12 @@ async function look(store: TestStore, apply: ApplyEvent): Promise<void> {
   if (event) await attemptEvent(ctx, { stripe: apply, clerk: apply }, event);
 }
 
+/** A process that ends what deleted accounts pay for. */
+async function endAccounts(store: TestStore, { userId }: Story, billing: BillingDeps): Promise<void> {
+  await settle(store, [userId]);
+  await endWithAccounts(billing, contextOf(store).log);
+}
+
 function billingOf(store: TestStore, story: Story): BillingDeps {
   const { plus, pro } = story.prices;
   const config = {
@@ -94,6 +103,7 @@ async function play(store: TestStore, script: readonly Step[], choose: () => Cho
     for (const event of [...news, ...again])
       ends.push(interleaving.start(() => take(store, stripeEvents(billing), event)));
     ends.push(interleaving.start(() => look(store, stripeEvents(billing))));
+    ends.push(interleaving.start(() => endAccounts(store, story, billing)));
   };
   let goesOn = false;
   while (waiting.length > 0) {
@@ -138,8 +148,9 @@ async function comeToRest(store: TestStore, story: Story, billing: BillingDeps):
       for (const customer of story.world.customers.keys()) await syncCustomer(billing, customer);
     await resetDueQuotas(store);
     while (Object.values(await sweep(ctx, 0)).some((count) => count > 0));
+    await endWithAccounts(billing, ctx.log);
     const open = await webhookEventsOf(store).countDocuments({ state: { $ne: 'ended' } });
-    if (isQuiet && open === 0) break;
+    if (isQuiet && open === 0 && !(await owesEnding(store, story.userId))) break;
     // What waits for somebody whom nobody names any more waits for days.
     story.pass(rounds < 5 ? 10 * MINUTE : DAY);
   }

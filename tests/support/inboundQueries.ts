@@ -2,6 +2,7 @@ import { Types } from 'mongoose';
 import { LIBRARY } from '@/domain/audit.ts';
 import { identityVersion } from '@/domain/identity.ts';
 import { INBOX_STATES, type ToldEvent, WEBHOOK_SOURCES } from '@/domain/inbox.ts';
+import { oweEndings } from '@/models/statements/endings.ts';
 import { deleteUser, restoreUser } from '@/repositories/accounts.ts';
 import {
   billingAccountOf,
@@ -11,6 +12,7 @@ import {
   userNamedBy,
   userOfCustomer,
 } from '@/repositories/billingAccounts.ts';
+import { clearEnding, dueEnding, isDeletedUser, owesEnding, postponeEnding } from '@/repositories/endings.ts';
 import { addUser, changeIdentity, comebackTo, identityOf, noteDeletion } from '@/repositories/identities.ts';
 import {
   awaitUsers,
@@ -79,6 +81,13 @@ async function subscriptionQueries(store: TestStore & Context): Promise<void> {
   await liveSubscriptionOf(store, stored.userId);
   for await (const _ of liveCustomers(store)) break;
   await storedSubscriptionId(store, ids.stripeSubscriptionId);
+  await oweEndings(store, [stored.userId], { isNews: true });
+  const owed = await dueEnding(store);
+  if (!owed) throw new Error('One was just owed');
+  await owesEnding(store, owed.userId);
+  await isDeletedUser(store, owed.userId);
+  await postponeEnding(store, owed, 0);
+  await clearEnding(store, owed);
   await endSubscription(store, { ...stored, revision: stored.revision + 1 });
 }
 

@@ -5,6 +5,7 @@ import { subscriptionsOf, usersOf } from '../collections.ts';
 import type { Subscription } from '../Subscription.ts';
 import type { Store } from '../store.ts';
 import { post } from './accounts.ts';
+import { oweEndings } from './endings.ts';
 import type { Terms, TermsVersion } from './posting/posting.ts';
 
 /**
@@ -27,6 +28,8 @@ export async function followSubscription(store: Store, userId: Types.ObjectId, a
     const version = versionOf(all, floor);
     const terms = { ...termsOf(subscription, store.clock.now()), version };
     const outcome = await post(store, { _id: userId }, { id: new Types.ObjectId(), kind: 'terms', act, ...terms });
+    // Sold to somebody who has gone meanwhile.
+    if (outcome.account.isDeleted) await oweEndings(store, [userId], { isNews: false });
     const followed = outcome.result === 'posted' ? version : await followedBy(store, userId);
     if (followed?.seen === version.seen) return markApplied(store, all);
     floor = (followed?.sum ?? 0) + 1;

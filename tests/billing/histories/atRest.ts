@@ -1,5 +1,5 @@
 import { hasEnded, isActive } from '@/domain/subscription.ts';
-import { ledgerOf, subscriptionsOf, webhookEventsOf } from '@/models/collections.ts';
+import { auditOf, ledgerOf, subscriptionsOf, webhookEventsOf } from '@/models/collections.ts';
 import type { Subscription as Stored } from '@/models/Subscription.ts';
 import { verifyLedger } from '@/workflows/verifyLedger.ts';
 import { faultsIn, readBooks } from '../../support/books.ts';
@@ -47,6 +47,12 @@ export async function faultsAtRest(store: TestStore, story: Story): Promise<stri
     demand(user.periodStart >= start, `the paid period of ${start.toISOString()} was not begun`);
     demand(user.quotaResetDate.getTime() === end.getTime(), `${user.quotaResetDate.toISOString()} instead of its end`);
   }
+  if (user.isDeleted)
+    for (const { id, cancel_at } of live) demand(cancel_at !== null, `${id} of a deleted account goes on`);
+  const ends = [...story.world.subscriptions.values()].map(({ cancellation_details }) => cancellation_details?.comment);
+  const ours = ends.filter((comment) => comment?.startsWith('The account was deleted')).length;
+  const told = await auditOf(store).countDocuments({ action: 'subscription.ended_with_account' });
+  demand(told >= ours, `${ours} ended with the account, and ${told} are in the audit trail`);
   const best = Math.max(...live.map((each) => worthOf(each, story)));
   const chosen = live.find(({ id }) => id === one?.stripeSubscriptionId);
   demand(!chosen || worthOf(chosen, story) === best, `another one than ${chosen?.id} is worth most`);

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import type { Types } from 'mongoose';
+import { deleteUser, restoreUser } from '@/repositories/accounts.ts';
 import type { TestStore } from '../../support/database.ts';
 import { DAY } from '../../support/stripe/calendar.ts';
 import { createPrice } from '../../support/stripe/catalogue.ts';
@@ -37,6 +38,8 @@ const HAPPENINGS = [
   'unpaid',
   'resume',
   'deleteCustomer',
+  'deleteAccount',
+  'restoreAccount',
   'hours',
   'days',
   'month',
@@ -86,6 +89,7 @@ export class Story {
 
   async happen({ happening, pick }: Step): Promise<void> {
     if (happening === 'signUp') await this.signUp();
+    else if (happening === 'deleteAccount' || happening === 'restoreAccount') await this.#account(happening);
     else this.#atStripe(happening, pick);
     this.look();
   }
@@ -113,7 +117,14 @@ export class Story {
     }
   }
 
-  #atStripe(happening: Exclude<Step['happening'], 'signUp'>, pick: number): void {
+  /** What has to follow is left to whoever looks first. */
+  async #account(happening: 'deleteAccount' | 'restoreAccount'): Promise<void> {
+    if (!this.isSignedUp) return;
+    const act = happening === 'deleteAccount' ? deleteUser : restoreUser;
+    await act(this.#store, { _id: this.userId }, { kind: 'webhook', id: 'clerk' });
+  }
+
+  #atStripe(happening: Exclude<Step['happening'], 'signUp' | 'deleteAccount' | 'restoreAccount'>, pick: number): void {
     const { world, prices } = this;
     const live = [...world.subscriptions.values()].filter((one) => !isOver(one));
     const [current] = live;

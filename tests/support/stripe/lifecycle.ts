@@ -93,7 +93,7 @@ export function end(world: World, subscription: Subscription, status: string, co
   subscription.ended_at = world.now;
   subscription.canceled_at ??= world.now;
   subscription.cancellation_details = {
-    comment,
+    comment: comment ?? subscription.cancellation_details?.comment ?? null,
     feedback: null,
     feedback_option: null,
     reason: 'cancellation_requested',

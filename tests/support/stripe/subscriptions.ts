@@ -50,6 +50,12 @@ function update(world: World, params: Params, id: string): Subscription {
       subscription.cancel_at_period_end = cancelAtEnd;
       subscription.cancel_at = cancelAtEnd ? (subscription.items.data[0]?.current_period_end ?? null) : null;
       subscription.canceled_at = cancelAtEnd ? world.now : null;
+      subscription.cancellation_details = {
+        comment: cancelAtEnd ? (text(within(params['cancellation_details'])['comment']) ?? null) : null,
+        feedback: null,
+        feedback_option: null,
+        reason: cancelAtEnd ? 'cancellation_requested' : null,
+      };
     }
     if (item) sellOther(world, subscription, item, params);
   });

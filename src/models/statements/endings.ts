@@ -1,0 +1,28 @@
+import type { Types } from 'mongoose';
+import { LIVE_STATUSES } from '../../domain/subscription.ts';
+import { subscriptionsOf } from '../collections.ts';
+import type { Store } from '../store.ts';
+
+/**
+ * Owes an end to what deleted accounts pay for at Stripe, so that nobody is billed for an account that they have deleted: it stands in the
+ * subscription until Stripe has been told. What ends with its period anyway owes nothing.
+ *
+ * @param isNews a deletion, whose end is owed anew: whoever saw the account restored and takes an older one away leaves this one
+ */
+export async function oweEndings(
+  store: Store,
+  userIds: readonly Types.ObjectId[],
+  { isNews }: { isNews: boolean },
+): Promise<void> {
+  const now = store.clock.now();
+  await subscriptionsOf(store).updateMany(
+    {
+      userId: { $in: [...userIds] },
+      status: { $in: [...LIVE_STATUSES] },
+      cancelAtPeriodEnd: false,
+      stripeCustomerId: { $exists: true },
+      ...(!isNews && { ending: { $exists: false } }),
+    },
+    { $set: { ending: { id: crypto.randomUUID(), dueAt: now } } },
+  );
+}
