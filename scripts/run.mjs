@@ -1,20 +1,17 @@
 // The way into every npm script; those say `exec`, so that signals to npm reach this process and no shell between. Plain
 // JavaScript and no packages, since it has to run on Node 20 before anything is installed: it installs what is missing, then
 // hands over to the task on its own runtime.
-import { spawn, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
 import { totalmem } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { denoPermissions } from './denoPermissions.mjs';
+import { installWhatIsMissing } from './install.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const BIN = join(ROOT, 'node_modules', '.bin');
 /** Milliseconds between two looks at whether npm still lives. */
 const ORPHAN_CHECK_MS = 250;
-/** Remembers for which lock file `node_modules` was installed. */
-const STAMP = join(ROOT, 'node_modules', '.installed-for');
 
 const TASKS = {
   start: ['bun', 'scripts/start.ts'],
@@ -52,27 +49,8 @@ if (!command) {
   console.error(`Unknown task. One of: ${Object.keys(TASKS).join(', ')}`);
   process.exit(2);
 }
-installWhatIsMissing();
+await installWhatIsMissing(ROOT);
 handOver(command, args);
-
-function installWhatIsMissing() {
-  const wanted = createHash('sha256')
-    .update(readFileSync(join(ROOT, 'package-lock.json')))
-    .digest('hex');
-  if (existsSync(STAMP) && readFileSync(STAMP, 'utf8') === wanted) return;
-  console.error('Installing packages (once, and again when they change) ...');
-  // Standard output belongs to the task: `$(npm run -s token -- ...)` must catch a token alone.
-  const installed = spawnSync('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'], {
-    cwd: ROOT,
-    stdio: ['ignore', 2, 2],
-    shell: process.platform === 'win32',
-  });
-  if (installed.status !== 0) {
-    console.error('The packages could not be installed; the lines above tell why.');
-    process.exit(1);
-  }
-  writeFileSync(STAMP, wanted);
-}
 
 function handOver([bin, ...fixed], extra) {
   const child = spawn(join(BIN, bin), [...fixed, ...extra], {
