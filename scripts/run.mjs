@@ -31,6 +31,7 @@ const TASKS = {
   'seed:cleanup': ['bun', 'seeds/run.ts', 'cleanup'],
   'seed:reset': ['bun', 'seeds/run.ts', 'reset'],
   job: ['bun', 'scripts/job.ts'],
+  'clerk:backfill': ['bun', 'scripts/clerkBackfill.ts'],
   reconcile: ['bun', 'scripts/reconcile.ts'],
   'stripe:setup': ['bun', 'scripts/stripeSetup.ts'],
   'encryption:rotate': ['bun', 'scripts/rotateEncryption.ts'],

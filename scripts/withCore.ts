@@ -1,3 +1,4 @@
+import type { Env } from '../src/config/env.ts';
 import { type Core, createCore } from '../src/runtimes/core.ts';
 import { processLog, runProcess } from '../src/runtimes/serve.ts';
 import { openDatabase } from './database.ts';
@@ -11,7 +12,10 @@ export interface CommandOptions {
 }
 
 /** Runs one command over the environment's database, and ends. The result is the exit status. */
-export function withCore(command: (core: Core) => Promise<number>, options: CommandOptions = {}): Promise<void> {
+export function withCore(
+  command: (core: Core, env: Env) => Promise<number>,
+  options: CommandOptions = {},
+): Promise<void> {
   return runProcess(async (env) => {
     const database = await openDatabase(env);
     const core = createCore({
@@ -20,7 +24,7 @@ export function withCore(command: (core: Core) => Promise<number>, options: Comm
       log: processLog(env),
     });
     try {
-      process.exitCode = (await isReached(core)) ? await command(core) : 1;
+      process.exitCode = (await isReached(core)) ? await command(core, env) : 1;
     } finally {
       await core.close();
       await database.stop();

@@ -254,6 +254,17 @@ const MODELS = {
     awaits: internal,
   },
   BillingAccount: { id: internal, stripeCustomerId: internal, checkout: internal },
+  Backfill: {
+    id: internal,
+    run: internal,
+    startedAt: internal,
+    savedAt: internal,
+    stage: internal,
+    since: internal,
+    offset: internal,
+    behind: internal,
+    found: internal,
+  },
   UsageTotal: { id: internal, userId: internal, months: internal, lastAt: internal, revision: internal },
 } as const satisfies Record<string, Record<string, Permission>>;
 

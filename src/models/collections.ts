@@ -1,5 +1,6 @@
 import type { Collection, Types } from 'mongoose';
 import type { AuditEntry } from './AuditEntry.ts';
+import type { Backfill } from './Backfill.ts';
 import type { BillingAccount } from './BillingAccount.ts';
 import type { ImageGeneration } from './ImageGeneration.ts';
 import type { JobState } from './JobState.ts';
@@ -68,3 +69,6 @@ export const webhookEventsOf = ({ models: { WebhookEvent } }: Store): Collection
 
 export const billingAccountsOf = ({ models: { BillingAccount } }: Store): Collection<BillingAccount> =>
   BillingAccount.db.collection<BillingAccount>(BillingAccount.collection.collectionName);
+
+export const backfillsOf = ({ models: { Backfill } }: Store): Collection<Backfill> =>
+  Backfill.db.collection<Backfill>(Backfill.collection.collectionName);

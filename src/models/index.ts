@@ -1,6 +1,7 @@
 import mongoose, { type Connection } from 'mongoose';
 import { type Clock, systemClock } from '../domain/clock.ts';
 import { type AuditEntryModelType, registerAuditEntry } from './AuditEntry.ts';
+import { type BackfillModelType, registerBackfill } from './Backfill.ts';
 import { type BillingAccountModelType, registerBillingAccount } from './BillingAccount.ts';
 import { type ImageGenerationModelType, registerImageGeneration } from './ImageGeneration.ts';
 import { type JobStateModelType, registerJobState } from './JobState.ts';
@@ -29,6 +30,7 @@ export interface Models {
   WebhookDelivery: WebhookDeliveryModelType;
   WebhookEvent: WebhookEventModelType;
   BillingAccount: BillingAccountModelType;
+  Backfill: BackfillModelType;
 }
 
 /** Registers every model on `connection`. Their defaults and time stamps follow `clock`. */
@@ -53,6 +55,7 @@ export function createModels(connection: Connection, clock: Clock): Models {
     WebhookDelivery: registerWebhookDelivery(connection),
     WebhookEvent: registerWebhookEvent(connection),
     BillingAccount: registerBillingAccount(connection),
+    Backfill: registerBackfill(connection),
   };
   return models;
 }

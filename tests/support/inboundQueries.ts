@@ -4,6 +4,7 @@ import { identityVersion } from '@/domain/identity.ts';
 import { INBOX_STATES, type ToldEvent, WEBHOOK_SOURCES } from '@/domain/inbox.ts';
 import { oweEndings } from '@/models/statements/endings.ts';
 import { deleteUser, restoreUser } from '@/repositories/accounts.ts';
+import { endBackfill, peopleBehind, saveBackfill, storedPeople, takeBackfill } from '@/repositories/backfills.ts';
 import {
   billingAccountOf,
   forgetCustomer,
@@ -41,12 +42,14 @@ import type { Context } from '@/workflows/context.ts';
 import { signUp, type TestStore } from './database.ts';
 
 const FACTS = { tier: 'plus', status: 'active', cancelAtPeriodEnd: false, metadata: {} } as const;
+const NOTHING_FOUND = { equal: 0, made: 0, updated: 0, restored: 0, kept: 0, gone: 0, deleted: 0, needPerson: 0 };
 const PERIOD = { currentPeriodStart: new Date('2026-03-01'), currentPeriodEnd: new Date('2027-03-01') };
 
 /** Sends every query that has to do with Stripe and Clerk: of one customer, and one event, among many. */
 export async function inboundQueries(store: TestStore & Context, userId: Types.ObjectId): Promise<void> {
   await subscriptionQueries(store);
   await inboxQueries(store, userId);
+  await backfillQueries(store);
   const names = [userId.toHexString(), 'user_nobody'];
   await keepCustomer(store, userId, 'cus_plans');
   await billingAccountOf(store, userId);
@@ -66,6 +69,24 @@ export async function inboundQueries(store: TestStore & Context, userId: Types.O
   if (!known) throw new Error('It was just added');
   await noteDeletion(store, known._id, identity.version + 2);
   await restoreUser(store, { _id: known._id }, LIBRARY, await comebackTo(store, known, 'user_plans', identity));
+}
+
+async function backfillQueries(store: TestStore): Promise<void> {
+  const now = store.clock.now();
+  const fresh = {
+    _id: 'clerk',
+    startedAt: now,
+    savedAt: now,
+    stage: 'listed',
+    offset: 0,
+    found: NOTHING_FOUND,
+  } as const;
+  await takeBackfill(store, { ...fresh, run: 'first' });
+  const second = await takeBackfill(store, { ...fresh, run: 'second' });
+  await saveBackfill(store, second);
+  await storedPeople(store, ['user_plans', 'user_never_seen']);
+  await peopleBehind(store, undefined, 10);
+  await endBackfill(store, second);
 }
 
 async function subscriptionQueries(store: TestStore & Context): Promise<void> {

@@ -13,6 +13,7 @@ const DEFAULT_LIMIT = 10;
 
 /** The part of the Backend API that is asked: users by list, by number and by id (https://clerk.com/docs/reference/backend-api/tag/users). */
 export function answerFor(people: People, { pathname, searchParams }: URL): Answer {
+  if (pathname === '/v1/jwks') return { status: 200, body: { keys: people.signingKeys } };
   if (pathname === '/v1/users') return { status: 200, body: page(people, searchParams) };
   if (pathname === '/v1/users/count') {
     return { status: 200, body: { object: 'total_count', total_count: matching(people, searchParams).length } };

@@ -14,14 +14,16 @@ export interface Told {
 }
 
 /** An event as Clerk sends it, unsigned. */
-export interface PersonEvent {
+export interface PersonEvent<Data extends { id: string } = { id: string }> {
   type: IdentityEvent;
   timestamp: number;
-  data: { id: string };
+  data: Data;
 }
 
 /** The users of one Clerk instance. Each change tells of itself as the event that Clerk would send. */
 export class People {
+  /** The public keys of the instance, as JWK. */
+  signingKeys: unknown[] = [];
   private readonly users = new Map<string, UserJSON>();
   private readonly now: () => Date;
 
@@ -30,7 +32,7 @@ export class People {
     this.now = now;
   }
 
-  signUp({ id = `user_${new Types.ObjectId().toHexString()}`, createdAt, ...told }: Told = {}): PersonEvent {
+  signUp({ id = `user_${new Types.ObjectId().toHexString()}`, createdAt, ...told }: Told = {}): PersonEvent<UserJSON> {
     const { email = `${id}@example.com`, firstName = 'Given', lastName = 'Family' } = told;
     const at = this.now().getTime();
     const user = userJson(id, { email, firstName, lastName }, createdAt?.getTime() ?? at, at);
@@ -38,7 +40,7 @@ export class People {
     return { type: 'user.created', timestamp: at, data: user };
   }
 
-  change(id: string, { email, firstName, lastName }: Omit<Told, 'id' | 'createdAt'>): PersonEvent {
+  change(id: string, { email, firstName, lastName }: Omit<Told, 'id' | 'createdAt'>): PersonEvent<UserJSON> {
     const known = this.users.get(id);
     if (!known) throw new Error(`Clerk knows no ${id}`);
     const at = this.now().getTime();
@@ -56,6 +58,11 @@ export class People {
     this.users.delete(id);
     const data = { object: 'user', id, deleted: true };
     return { type: 'user.deleted', timestamp: this.now().getTime(), data };
+  }
+
+  /** Shows somebody as an event has told of them: as a list does that was read before what has happened since. */
+  goBack({ data }: PersonEvent<UserJSON>): void {
+    this.users.set(data.id, data);
   }
 
   find(id: string): UserJSON | undefined {
