@@ -16,6 +16,11 @@ export const AUDIT_ACTIONS = [
   'subscription.ended_with_account',
   'subscription.refunded_in_part',
   'subscription.needs_person',
+  'webhook_endpoint.created',
+  'webhook_endpoint.changed',
+  'webhook_endpoint.secret_rotated',
+  'webhook_endpoint.disabled',
+  'webhook_endpoint.deleted',
   'maintenance.run',
   'webhook.replayed',
 ] as const;

@@ -213,6 +213,7 @@ const MODELS = {
     failedDeliveries: internal,
     origin: internal,
     revision: internal,
+    openActs: internal,
     isDeleted: internal,
     deletedAt: internal,
   },

@@ -3,7 +3,7 @@ import { ACTOR_KINDS, type Act, type Actor, AUDIT_ACTIONS } from '../domain/audi
 
 /** The document that was acted on; maintenance acts on none in particular. */
 export interface AuditSubject {
-  model: 'User' | 'Subscription' | 'ImageGeneration';
+  model: 'User' | 'Subscription' | 'ImageGeneration' | 'WebhookEndpoint';
   id: Types.ObjectId;
 }
 

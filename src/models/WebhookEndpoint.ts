@@ -3,6 +3,7 @@ import type { SigningSecret } from '../domain/webhookSignature.ts';
 import { DISABLED_REASONS, type DisabledReason, WEBHOOK_EVENTS, type WebhookEvent } from '../domain/webhooks.ts';
 import { encryptedFields } from './plugins/encryptedFields.ts';
 import { type SoftDeletable, softDelete } from './plugins/softDelete.ts';
+import type { OpenAct } from './statements/acts.ts';
 import type { Store } from './store.ts';
 
 /** Where a user wants to be told of what happens to their generations. */
@@ -26,6 +27,7 @@ export interface WebhookEndpoint extends SoftDeletable {
   origin: string;
   /** Counts changes by its owner, so that one that was made from an older state is noticed. */
   revision: number;
+  openActs?: OpenAct[];
   createdAt: Date;
   updatedAt: Date;
 }
@@ -46,6 +48,7 @@ function webhookEndpointSchema({ clock }: Store): Schema<WebhookEndpoint, Webhoo
       failedDeliveries: { type: [Schema.Types.ObjectId], default: [] },
       origin: { type: String, required: true },
       revision: { type: Number, required: true, default: 1 },
+      openActs: { type: Schema.Types.Mixed },
     },
     { collection: 'webhookendpoints', timestamps: { currentTime: () => clock.now() } },
   );
@@ -54,6 +57,7 @@ function webhookEndpointSchema({ clock }: Store): Schema<WebhookEndpoint, Webhoo
   schema.index({ userId: 1, slot: 1 }, { unique: true, partialFilterExpression: { isDeleted: false } });
   schema.index({ userId: 1 });
   schema.index({ deletedAt: 1 }, { sparse: true });
+  schema.index({ 'openActs.at': 1 }, { sparse: true });
   return schema;
 }
 

@@ -35,7 +35,7 @@ export const auditOf = ({ models: { AuditEntry } }: Store): Collection<AuditEntr
 export const subscriptionsOf = ({ models: { Subscription } }: Store): Collection<Subscription> =>
   Subscription.db.collection<Subscription>(Subscription.collection.collectionName);
 
-export const ACT_HOLDER_MODELS = ['ImageGeneration', 'Subscription'] as const;
+export const ACT_HOLDER_MODELS = ['ImageGeneration', 'Subscription', 'WebhookEndpoint'] as const;
 export type ActHolderModel = (typeof ACT_HOLDER_MODELS)[number];
 
 /** Documents that hold acts for the audit trail until it has them. */

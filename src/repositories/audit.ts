@@ -1,7 +1,13 @@
 import { Types } from 'mongoose';
 import type { Act } from '../domain/audit.ts';
 import type { AuditEntry, AuditSubject } from '../models/AuditEntry.ts';
-import { type ActHolder, type ActHolderModel, actHoldersOf, auditOf } from '../models/collections.ts';
+import {
+  ACT_HOLDER_MODELS,
+  type ActHolder,
+  type ActHolderModel,
+  actHoldersOf,
+  auditOf,
+} from '../models/collections.ts';
 import { insertMissing } from '../models/duplicateKey.ts';
 import { withoutActs } from '../models/statements/acts.ts';
 import type { Store } from '../models/store.ts';
@@ -48,6 +54,16 @@ export function holdersOfActs(
     .find({ 'openActs.at': { $gte: new Date(0) }, _id: { $nin: [...except] } }, { projection: { openActs: 1 } })
     .limit(limit)
     .toArray();
+}
+
+/** Brings to the audit trail what stands in documents of one user. Whoever may still act is not waited for. */
+export async function recordActsOf(store: Store, userId: Types.ObjectId): Promise<void> {
+  for (const model of ACT_HOLDER_MODELS) {
+    const holders = await actHoldersOf(store, model)
+      .find({ userId, 'openActs.at': { $gte: new Date(0) } }, { projection: { openActs: 1 } })
+      .toArray();
+    await recordOpenActs(store, model, holders);
+  }
 }
 
 /**

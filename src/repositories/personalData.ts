@@ -15,6 +15,7 @@ import type { UserReference } from '../models/statements/accounts.ts';
 import { movedTo, owedRefund, PLACE } from '../models/statements/moves.ts';
 import type { Store } from '../models/store.ts';
 import type { User } from '../models/User.ts';
+import { recordActsOf } from './audit.ts';
 import { everyGenerationOf } from './generations.ts';
 
 /** What is kept about one person, and how it is made to tell nothing of them. */
@@ -107,7 +108,11 @@ export async function eraseSubscriptions({ models: { Subscription } }: Store, us
  * delivery of one that was found goes at its first attempt.
  */
 export async function eraseWebhooks(store: Store, userId: Types.ObjectId): Promise<void> {
-  await endpointsOf(store).deleteMany({ userId });
+  do {
+    // What was done to an endpoint meanwhile is not lost with it.
+    await recordActsOf(store, userId);
+    await endpointsOf(store).deleteMany({ userId, openActs: { $exists: false } });
+  } while (await endpointsOf(store).findOne({ userId }, { projection: { _id: 1 } }));
   await deliveriesOf(store).deleteMany({ userId });
 }
 

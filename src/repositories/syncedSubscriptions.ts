@@ -1,9 +1,10 @@
-import { Types } from 'mongoose';
+import type { Types } from 'mongoose';
 import type { Act } from '../domain/audit.ts';
 import { ENDED_STATUSES, LIVE_STATUSES, PAST_DUE_GRACE_MS } from '../domain/subscription.ts';
 import { subscriptionsOf } from '../models/collections.ts';
 import { isDuplicateKey } from '../models/duplicateKey.ts';
 import type { Subscription } from '../models/Subscription.ts';
+import { openAct } from '../models/statements/acts.ts';
 import type { Store } from '../models/store.ts';
 
 /** What a sync has to know of a stored subscription before it asks Stripe. */
@@ -56,7 +57,7 @@ export async function overwriteSubscription(
         $set: { ...facts, synced, unapplied: now, updatedAt: now },
         $inc: { revision: 1 },
         ...(absent.length > 0 && { $unset: Object.fromEntries(absent.map((field) => [field, 1 as const])) }),
-        ...(act && { $push: { openActs: { ...act, id: new Types.ObjectId(), at: now } } }),
+        ...(act && { $push: { openActs: openAct(act, now) } }),
       },
     );
   });
@@ -71,7 +72,7 @@ export async function insertSubscription(
   { synced, act }: { synced: string; act: Act | null },
 ): Promise<boolean> {
   const now = store.clock.now();
-  const openActs = act ? { openActs: [{ ...act, id: new Types.ObjectId(), at: now }] } : {};
+  const openActs = act ? { openActs: [openAct(act, now)] } : {};
   const inserted = await unlessTaken(() =>
     store.models.Subscription.create({ ...facts, userId, synced, unapplied: now, ...openActs }),
   );

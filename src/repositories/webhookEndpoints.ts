@@ -1,10 +1,12 @@
 import type { Types } from 'mongoose';
+import type { Actor } from '../domain/audit.ts';
 import { ArtifexError } from '../domain/errors.ts';
 import { newSigningSecret, rotatedSecrets } from '../domain/webhookSignature.ts';
 import { type DisabledReason, WEBHOOK_LIMITS, type WebhookEvent } from '../domain/webhooks.ts';
 import { endpointsOf, usersOf } from '../models/collections.ts';
 import { isDuplicateKey } from '../models/duplicateKey.ts';
 import { deletion } from '../models/plugins/softDelete.ts';
+import { openAct } from '../models/statements/acts.ts';
 import type { Store } from '../models/store.ts';
 import type { WebhookEndpoint } from '../models/WebhookEndpoint.ts';
 
@@ -21,15 +23,21 @@ export interface WithSecret {
   secret: string;
 }
 
-/**
- * @param origin where the caller has reached this server
- * @throws {ArtifexError} `conflict` when the user has as many as there may be
- */
+/** Who writes, and where they have reached this server. */
+export interface EndpointWriter {
+  actor: Actor;
+  origin: string;
+}
+
+/** Whoever sends events disables what does not take them. */
+const COURIER: Actor = Object.freeze({ kind: 'job', id: 'courier' });
+
+/** @throws {ArtifexError} `conflict` when the user has as many as there may be */
 export async function createEndpoint(
   store: Store,
   userId: Types.ObjectId,
   { url, events, enabled }: EndpointRequest,
-  origin: string,
+  { actor, origin }: EndpointWriter,
 ): Promise<WithSecret> {
   const secret = newSigningSecret();
   for (;;) {
@@ -39,6 +47,7 @@ export async function createEndpoint(
       ...{ userId, slot, url, events, enabled, origin, createdAt: now, updatedAt: now },
       ...(!enabled && { disabledReason: 'owner', disabledAt: now }),
       secrets: [{ secret }],
+      openActs: [openAct({ action: 'webhook_endpoint.created', actor, detail: { events, enabled } }, now)],
     });
     await draft.validate();
     const endpoint: WebhookEndpoint = draft.toObject();
@@ -82,10 +91,16 @@ export async function changeEndpoint(
   userId: Types.ObjectId,
   _id: Types.ObjectId,
   { enabled, ...changes }: Partial<EndpointRequest>,
-  origin: string,
+  { actor, origin }: EndpointWriter,
 ): Promise<WebhookEndpoint> {
   const now = store.clock.now();
   const isAnew = enabled === true || changes.url !== undefined;
+  // Addresses are secrets: that there is another one is all that is told.
+  const detail = {
+    ...(changes.url !== undefined && { url: 'another' }),
+    ...(changes.events && { events: changes.events }),
+    ...(enabled !== undefined && { enabled }),
+  };
   const changed = await endpointsOf(store).findOneAndUpdate(
     { _id, userId, isDeleted: false },
     {
@@ -98,6 +113,7 @@ export async function changeEndpoint(
         ...(isAnew && { failedDeliveries: [] }),
       },
       $inc: { revision: 1 },
+      $push: { openActs: openAct({ action: 'webhook_endpoint.changed', actor, detail }, now) },
       ...(enabled === true && { $unset: { disabledReason: 1 as const, disabledAt: 1 as const } }),
     },
     { returnDocument: 'after' },
@@ -107,12 +123,19 @@ export async function changeEndpoint(
 }
 
 /** Deletes it softly; its address and its secrets are gone at once. */
-export async function deleteEndpoint(store: Store, userId: Types.ObjectId, _id: Types.ObjectId): Promise<void> {
+export async function deleteEndpoint(
+  store: Store,
+  userId: Types.ObjectId,
+  _id: Types.ObjectId,
+  actor: Actor,
+): Promise<void> {
+  const now = store.clock.now();
   const { matchedCount } = await endpointsOf(store).updateOne(
     { _id, userId, isDeleted: false },
     {
-      $set: { ...deletion(store.clock), updatedAt: store.clock.now(), enabled: false, url: '', secrets: [] },
+      $set: { ...deletion(store.clock), updatedAt: now, enabled: false, url: '', secrets: [] },
       $inc: { revision: 1 },
+      $push: { openActs: openAct({ action: 'webhook_endpoint.deleted', actor }, now) },
     },
   );
   if (matchedCount === 0) throw endpointNotFound();
@@ -123,7 +146,12 @@ export async function deleteEndpoint(store: Store, userId: Types.ObjectId, _id: 
  *
  * @throws {ArtifexError} `conflict` when too many old ones still sign
  */
-export async function rotateSecret(store: Store, userId: Types.ObjectId, _id: Types.ObjectId): Promise<WithSecret> {
+export async function rotateSecret(
+  store: Store,
+  userId: Types.ObjectId,
+  _id: Types.ObjectId,
+  actor: Actor,
+): Promise<WithSecret> {
   const secret = newSigningSecret();
   for (;;) {
     const now = store.clock.now();
@@ -134,7 +162,11 @@ export async function rotateSecret(store: Store, userId: Types.ObjectId, _id: Ty
     }
     const endpoint = await endpointsOf(store).findOneAndUpdate(
       { _id, userId, isDeleted: false, revision },
-      { $set: { secrets, updatedAt: now }, $inc: { revision: 1 } },
+      {
+        $set: { secrets, updatedAt: now },
+        $inc: { revision: 1 },
+        $push: { openActs: openAct({ action: 'webhook_endpoint.secret_rotated', actor }, now) },
+      },
       { returnDocument: 'after' },
     );
     // Else it was changed since it was read: look again.
@@ -177,7 +209,11 @@ export async function disableEndpoint(store: Store, _id: Types.ObjectId, reason:
   const now = store.clock.now();
   const { modifiedCount } = await endpointsOf(store).updateOne(
     { _id, enabled: true },
-    { $set: { enabled: false, disabledReason: reason, disabledAt: now, updatedAt: now }, $inc: { revision: 1 } },
+    {
+      $set: { enabled: false, disabledReason: reason, disabledAt: now, updatedAt: now },
+      $inc: { revision: 1 },
+      $push: { openActs: openAct({ action: 'webhook_endpoint.disabled', actor: COURIER, detail: { reason } }, now) },
+    },
   );
   return modifiedCount > 0;
 }
@@ -201,9 +237,13 @@ export async function countFailedDelivery(
   return disableEndpoint(store, _id, 'failing');
 }
 
-/** Removes for good what its owner has deleted long ago. */
+/** Removes for good what its owner has deleted long ago, once the audit trail has all that was done to it. */
 export async function removeDeletedEndpoints(store: Store, deletedBefore: Date): Promise<number> {
-  const { deletedCount } = await endpointsOf(store).deleteMany({ deletedAt: { $lt: deletedBefore }, isDeleted: true });
+  const { deletedCount } = await endpointsOf(store).deleteMany({
+    deletedAt: { $lt: deletedBefore },
+    isDeleted: true,
+    openActs: { $exists: false },
+  });
   return deletedCount;
 }
 

@@ -1,12 +1,14 @@
 import { Hono } from 'hono';
+import type { Types } from 'mongoose';
 import { z } from 'zod';
 import { ArtifexError, ValidationFailedError } from '../domain/errors.ts';
 import { DELIVERY_STATUSES } from '../domain/webhooks.ts';
 import { webhookUrlProblem } from '../domain/webhookUrl.ts';
 import { authenticate } from '../middleware/auth.ts';
-import type { UserEnv } from '../middleware/context.ts';
+import type { Auth, UserEnv } from '../middleware/context.ts';
 import { describe } from '../middleware/describe.ts';
 import { emptyBody, jsonBody, params, query } from '../middleware/validate.ts';
+import type { WebhookDelivery } from '../models/WebhookDelivery.ts';
 import { listDeliveries, ping, replayDelivery } from '../repositories/webhookDeliveries.ts';
 import {
   changeEndpoint,
@@ -51,6 +53,20 @@ export function webhookEndpointRoutes(deps: RouteDeps) {
     if (problem !== null) throw new ValidationFailedError([{ path: 'url', message: problem }]);
   }
 
+  const actorOf = ({ clerkUserId }: Auth) => ({ kind: 'user', id: clerkUserId }) as const;
+  const writerOf = (auth: Auth, url: string) => ({ actor: actorOf(auth), origin: new URL(url).origin });
+
+  async function enabledEndpoint(auth: Auth, id: Types.ObjectId) {
+    const endpoint = await getEndpoint(ctx, await userIdOf(deps, auth), id);
+    if (!endpoint.enabled) throw new ArtifexError('conflict', 'The endpoint is disabled. Enable it first.');
+    return endpoint;
+  }
+
+  function onItsWay(delivery: WebhookDelivery) {
+    ctx.courier.wake();
+    return deliveryOut(delivery);
+  }
+
   return new Hono<UserEnv>()
     .use(authenticate(deps.sessions))
     .post(
@@ -73,8 +89,9 @@ export function webhookEndpointRoutes(deps: RouteDeps) {
       async (c) => {
         const body = c.req.valid('json');
         checkUrl(body.url);
-        const userId = await userIdOf(deps, c.var.auth);
-        const { endpoint, secret } = await createEndpoint(ctx, userId, body, originOf(c.req.url));
+        const { auth } = c.var;
+        const userId = await userIdOf(deps, auth);
+        const { endpoint, secret } = await createEndpoint(ctx, userId, body, writerOf(auth, c.req.url));
         c.header('Location', `/v1/webhook-endpoints/${endpoint._id.toHexString()}`);
         return c.json(endpointWithSecretOut(endpoint, secret), 201);
       },
@@ -129,9 +146,10 @@ export function webhookEndpointRoutes(deps: RouteDeps) {
       async (c) => {
         const changes = c.req.valid('json');
         checkUrl(changes.url);
-        const userId = await userIdOf(deps, c.var.auth);
-        const origin = originOf(c.req.url);
-        return c.json(endpointOut(await changeEndpoint(ctx, userId, c.req.valid('param').id, changes, origin)));
+        const { auth } = c.var;
+        const userId = await userIdOf(deps, auth);
+        const { id } = c.req.valid('param');
+        return c.json(endpointOut(await changeEndpoint(ctx, userId, id, changes, writerOf(auth, c.req.url))));
       },
     )
     .delete(
@@ -146,7 +164,8 @@ export function webhookEndpointRoutes(deps: RouteDeps) {
       oneEndpoint,
       query(noQuery),
       async (c) => {
-        await deleteEndpoint(ctx, await userIdOf(deps, c.var.auth), c.req.valid('param').id);
+        const { auth } = c.var;
+        await deleteEndpoint(ctx, await userIdOf(deps, auth), c.req.valid('param').id, actorOf(auth));
         return c.body(null, 204);
       },
     )
@@ -163,8 +182,9 @@ export function webhookEndpointRoutes(deps: RouteDeps) {
       query(noQuery),
       emptyBody(),
       async (c) => {
-        const userId = await userIdOf(deps, c.var.auth);
-        const { endpoint, secret } = await rotateSecret(ctx, userId, c.req.valid('param').id);
+        const { auth } = c.var;
+        const userId = await userIdOf(deps, auth);
+        const { endpoint, secret } = await rotateSecret(ctx, userId, c.req.valid('param').id, actorOf(auth));
         return c.json(endpointWithSecretOut(endpoint, secret));
       },
     )
@@ -181,12 +201,8 @@ export function webhookEndpointRoutes(deps: RouteDeps) {
       query(noQuery),
       emptyBody(),
       async (c) => {
-        const userId = await userIdOf(deps, c.var.auth);
-        const endpoint = await getEndpoint(ctx, userId, c.req.valid('param').id);
-        requireEnabled(endpoint);
-        const delivery = await ping(ctx, userId, endpoint._id);
-        ctx.courier.wake();
-        return c.json(deliveryOut(delivery), 202);
+        const { _id, userId } = await enabledEndpoint(c.var.auth, c.req.valid('param').id);
+        return c.json(onItsWay(await ping(ctx, userId, _id)), 202);
       },
     )
     .get(
@@ -224,20 +240,11 @@ export function webhookEndpointRoutes(deps: RouteDeps) {
       emptyBody(),
       async (c) => {
         const { id, deliveryId } = c.req.valid('param');
-        const endpoint = await getEndpoint(ctx, await userIdOf(deps, c.var.auth), id);
-        requireEnabled(endpoint);
-        const delivery = await replayDelivery(ctx, endpoint._id, deliveryId);
-        ctx.courier.wake();
-        return c.json(deliveryOut(delivery), 202);
+        const { _id } = await enabledEndpoint(c.var.auth, id);
+        return c.json(onItsWay(await replayDelivery(ctx, _id, deliveryId)), 202);
       },
     );
 }
 
-function requireEnabled({ enabled }: { enabled: boolean }): void {
-  if (!enabled) throw new ArtifexError('conflict', 'The endpoint is disabled. Enable it first.');
-}
-
 const placeOf = ({ createdAt, _id }: { createdAt: Date; _id: { toHexString(): string } }) =>
   [createdAt.toISOString(), _id.toHexString()] as const;
-
-const originOf = (url: string): string => new URL(url).origin;

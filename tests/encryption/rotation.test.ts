@@ -2,6 +2,7 @@ import { Types } from 'mongoose';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WEBHOOK_EVENTS } from '@/domain/webhooks.ts';
 import { KEYS_PATH } from '@/models/encryption/cipher.ts';
+import { recordActsOf } from '@/repositories/audit.ts';
 import { rotateEncryption } from '@/repositories/rotation.ts';
 import {
   createEndpoint,
@@ -83,12 +84,16 @@ describe('a rotation', () => {
     await subscriptions(2);
     const userId = new Types.ObjectId();
     const wanted = { url: 'https://hooks.example.com/a', events: [...WEBHOOK_EVENTS], enabled: true };
-    const { endpoint, secret } = await createEndpoint(store, userId, wanted, 'https://api.example.com');
+    const { endpoint, secret } = await createEndpoint(store, userId, wanted, {
+      actor: { kind: 'library' },
+      origin: 'https://api.example.com',
+    });
     useKeys(store, 'k2', 'k1');
     expect(await rotate()).toMatchObject({ rotated: 3, refused: [], remaining: new Map() });
     useKeys(store, 'k2');
     expect(await getEndpoint(store, userId, endpoint._id)).toMatchObject({ url: wanted.url, secrets: [{ secret }] });
-    await deleteEndpoint(store, userId, endpoint._id);
+    await deleteEndpoint(store, userId, endpoint._id, { kind: 'library' });
+    await recordActsOf(store, userId);
     await removeDeletedEndpoints(store, new Date(store.clock.now().getTime() + 1));
   });
 

@@ -1,9 +1,12 @@
+import { Types } from 'mongoose';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { WEBHOOK_EVENTS, WEBHOOK_LIMITS } from '@/domain/webhooks.ts';
+import { auditOf, endpointsOf } from '@/models/collections.ts';
 import { claimDelivery, endAttempt } from '@/repositories/webhookDeliveries.ts';
-import { disableEndpoint } from '@/repositories/webhookEndpoints.ts';
+import { disableEndpoint, removeDeletedEndpoints } from '@/repositories/webhookEndpoints.ts';
 import { deliverySchema, endpointSchema, endpointWithSecretSchema } from '@/routes/webhookRepresentations.ts';
+import { sweep } from '@/workflows/sweep.ts';
 import { problemOf } from '../support/api.ts';
 import { type Caller, type TestApplication, testApplication } from '../support/application.ts';
 import { useDatabase } from '../support/database.ts';
@@ -342,6 +345,58 @@ describe('deliveries', () => {
     await caller.patch(`${PATH}/${id}`, { enabled: false });
     const replayed = await caller.post(`${PATH}/${id}/deliveries/${deliveryId}/replay`);
     expect(await codeOf(replayed)).toEqual([409, 'conflict']);
+  });
+});
+
+describe('the audit trail', () => {
+  const trailOf = async (id: string) => {
+    await sweep(api.ctx, 0);
+    return auditOf(store)
+      .find({ 'subject.id': new Types.ObjectId(id) })
+      .sort({ at: 1 })
+      .toArray();
+  };
+
+  it('tells who did what to an endpoint, and no secret', async () => {
+    const caller = await api.person();
+    const { id, secret } = await create(caller);
+    const step = async (request: () => Promise<unknown>) => {
+      store.clock.advance(1000);
+      await request();
+    };
+    await step(() => caller.patch(`${PATH}/${id}`, { url: 'https://hooks.example.com/b?key=def', enabled: true }));
+    await step(() => caller.post(`${PATH}/${id}/secret/rotate`));
+    await step(() => disableEndpoint(store, new Types.ObjectId(id), 'failing'));
+    await step(() => disableEndpoint(store, new Types.ObjectId(id), 'gone'));
+    await step(() => caller.delete(`${PATH}/${id}`));
+    const trail = await trailOf(id);
+    const actor = { kind: 'user', id: caller.clerkUserId };
+    expect(trail).toMatchObject([
+      { action: 'webhook_endpoint.created', actor, detail: { events: ['generation.completed'], enabled: true } },
+      { action: 'webhook_endpoint.changed', actor, detail: { url: 'another', enabled: true } },
+      { action: 'webhook_endpoint.secret_rotated', actor },
+      { action: 'webhook_endpoint.disabled', actor: { kind: 'job', id: 'courier' }, detail: { reason: 'failing' } },
+      { action: 'webhook_endpoint.deleted', actor },
+    ]);
+    for (const word of [secret, 'key=', 'whsec_']) expect(JSON.stringify(trail)).not.toContain(word);
+  });
+
+  it('has what was refused in no line, and has every line before an endpoint is removed for good', async () => {
+    const caller = await api.person();
+    const { id } = await create(caller);
+    await caller.patch(`${PATH}/${UNKNOWN_ID}`, { enabled: false });
+    await caller.patch(`${PATH}/${id}`, { url: 'http://127.0.0.1/' });
+    await caller.delete(`${PATH}/${id}`);
+    store.clock.advance(1000);
+    const stored = () => endpointsOf(store).findOne({ _id: new Types.ObjectId(id) });
+    await removeDeletedEndpoints(store, store.clock.now());
+    expect(await stored()).not.toBeNull();
+    expect((await trailOf(id)).map(({ action }) => action)).toEqual([
+      'webhook_endpoint.created',
+      'webhook_endpoint.deleted',
+    ]);
+    await removeDeletedEndpoints(store, store.clock.now());
+    expect(await stored()).toBeNull();
   });
 });
 

@@ -31,17 +31,18 @@ import { signUp, type TestStore } from './database.ts';
 
 const REQUEST = { type: 'text-to-image', prompt: 'A beautiful sunset' } as const;
 const WANTED = { url: 'https://hooks.example.com/a', events: [...WEBHOOK_EVENTS], enabled: true };
-const ORIGIN = 'https://api.example.com';
+const ACTOR = { kind: 'user', id: 'user_1' } as const;
+const WRITER = { actor: ACTOR, origin: 'https://api.example.com' };
 
 /** Sends every query that has to do with webhooks: of an endpoint among many, and of every way that a delivery can go. */
 export async function webhookQueries(store: TestStore & Context, userId: Types.ObjectId): Promise<void> {
   const others = await Promise.all(Array.from({ length: 20 }, () => signUp(store)));
-  for (const other of others) await createEndpoint(store, other, WANTED, ORIGIN);
-  const { _id } = (await createEndpoint(store, userId, WANTED, ORIGIN)).endpoint;
+  for (const other of others) await createEndpoint(store, other, WANTED, WRITER);
+  const { _id } = (await createEndpoint(store, userId, WANTED, WRITER)).endpoint;
   await listEndpoints(store, userId);
   await getEndpoint(store, userId, _id);
-  await changeEndpoint(store, userId, _id, { enabled: true }, ORIGIN);
-  await rotateSecret(store, userId, _id);
+  await changeEndpoint(store, userId, _id, { enabled: true }, WRITER);
+  await rotateSecret(store, userId, _id, ACTOR);
   await publish(store, userId);
   for (let round = 0; round < 12; round += 1) {
     store.clock.advance(60_000);
@@ -52,7 +53,7 @@ export async function webhookQueries(store: TestStore & Context, userId: Types.O
   await countFailedDelivery(store, _id, userId);
   await forgiveEndpoint(store, _id);
   await disableEndpoint(store, _id, 'gone');
-  await deleteEndpoint(store, userId, _id);
+  await deleteEndpoint(store, userId, _id, ACTOR);
   store.clock.advance(40 * 24 * 60 * 60 * 1000);
   await removeOldDeliveries(store);
   await removeDeletedEndpoints(store, store.clock.now());

@@ -53,7 +53,10 @@ const deps = (names: Record<string, string[]> = {}, allowLoopback = true) => ({
 async function someone(address = url) {
   const userId = await signUp(store);
   const wanted = { url: address, events: [...WEBHOOK_EVENTS], enabled: true };
-  const { endpoint, secret } = await createEndpoint(store, userId, wanted, 'https://api.example.com');
+  const { endpoint, secret } = await createEndpoint(store, userId, wanted, {
+    actor: { kind: 'library' },
+    origin: 'https://api.example.com',
+  });
   return { userId, endpoint, secret };
 }
 
@@ -78,7 +81,7 @@ describe('an event', () => {
   it('is delivered once, as the API shows the generation, with signatures of the present and of the last secret', async () => {
     [status, headers] = [200, {}];
     const { userId, endpoint, secret } = await someone();
-    const next = await rotateSecret(store, userId, endpoint._id);
+    const next = await rotateSecret(store, userId, endpoint._id, { kind: 'library' });
     const id = await cancelled(userId);
     await publishEvents(store, store.clock.now());
     expect(await deliver()).toMatchObject({ status: 'succeeded', attempts: 1, lastStatus: 200 });

@@ -50,9 +50,17 @@ async function begin(endpoints: number): Promise<World> {
   receiver.answer(200);
   const userId = await signUp(store);
   const wanted = { url: receiver.url, events: [...WEBHOOK_EVENTS], enabled: true };
-  const { secret } = await createEndpoint(store, userId, wanted, 'https://api.example.com');
+  const { secret } = await createEndpoint(store, userId, wanted, {
+    actor: { kind: 'library' },
+    origin: 'https://api.example.com',
+  });
   for (let more = 1; more < endpoints; more += 1) {
-    await createEndpoint(store, userId, { ...wanted, url: `${receiver.url}/${more}` }, 'https://api.example.com');
+    await createEndpoint(
+      store,
+      userId,
+      { ...wanted, url: `${receiver.url}/${more}` },
+      { actor: { kind: 'library' }, origin: 'https://api.example.com' },
+    );
   }
   const generationIds: Types.ObjectId[] = [];
   for (const prompt of ['A lake', 'A hill']) {

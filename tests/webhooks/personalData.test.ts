@@ -4,16 +4,16 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { webhookBody } from '@/app.ts';
 import { WEBHOOK_EVENTS, WEBHOOK_LIMITS } from '@/domain/webhooks.ts';
 import { attempt } from '@/jobs/delivering.ts';
-import { deliveriesOf, endpointsOf } from '@/models/collections.ts';
+import { auditOf, deliveriesOf, endpointsOf } from '@/models/collections.ts';
 import { createPost } from '@/outbound/post.ts';
 import { claimDelivery } from '@/repositories/webhookDeliveries.ts';
-import { createEndpoint } from '@/repositories/webhookEndpoints.ts';
+import { createEndpoint, deleteEndpoint } from '@/repositories/webhookEndpoints.ts';
 import { createGeneration } from '@/workflows/createGeneration.ts';
 import { cancel } from '@/workflows/endGeneration.ts';
 import { eraseUser, exportUser } from '@/workflows/personalData.ts';
 import { publishEvents } from '@/workflows/publishEvents.ts';
 import { contextOf } from '../support/context.ts';
-import { START, signUp, useDatabase } from '../support/database.ts';
+import { readUser, START, signUp, useDatabase } from '../support/database.ts';
 import { asProcess, type Fate } from '../support/interleave.ts';
 import { type Receiver, startReceiver } from '../support/webhookReceiver.ts';
 
@@ -36,7 +36,10 @@ beforeEach(async () => {
 async function listener() {
   const userId = await signUp(store);
   const wanted = { url: receiver.url, events: [...WEBHOOK_EVENTS], enabled: true };
-  return { userId, ...(await createEndpoint(store, userId, wanted, 'https://api.example.com')) };
+  return {
+    userId,
+    ...(await createEndpoint(store, userId, wanted, { actor: { kind: 'library' }, origin: 'https://api.example.com' })),
+  };
 }
 
 async function cancelled(userId: Types.ObjectId): Promise<void> {
@@ -94,6 +97,19 @@ describe('an erasure', () => {
     await deliverAll();
     expect(await leftOf(userId)).toEqual([]);
     expect(receiver.received).toEqual([]);
+  });
+
+  it('leaves in the audit trail what was done to the endpoints, under the pseudonym, however soon it comes', async () => {
+    const userId = await signUp(store);
+    const { clerkUserId } = await readUser(store, userId);
+    const wanted = { url: receiver.url, events: [...WEBHOOK_EVENTS], enabled: true };
+    const writer = { actor: { kind: 'user', id: clerkUserId }, origin: 'https://api.example.com' } as const;
+    const { endpoint } = await createEndpoint(store, userId, wanted, writer);
+    await deleteEndpoint(store, userId, endpoint._id, writer.actor);
+    await erase(userId);
+    const trail = await auditOf(store).find({ 'subject.id': endpoint._id }).toArray();
+    expect(trail.map(({ action }) => action).sort()).toEqual(['webhook_endpoint.created', 'webhook_endpoint.deleted']);
+    expect(new Set(trail.map(({ actor: { id } }) => id))).toEqual(new Set([`erased_${userId.toHexString()}`]));
   });
 
   it('leaves nothing of an event that is published meanwhile, wherever it comes', async () => {

@@ -7,10 +7,13 @@ export interface OpenAct extends Act {
   at: Date;
 }
 
+export function openAct(act: Act, now: Date): OpenAct {
+  return { ...act, id: new Types.ObjectId(), at: now };
+}
+
 /** What a statement sets besides, so that what it does will be in the audit trail. */
 export function withAct(act: Act, now: Date) {
-  const open: OpenAct = { ...act, id: new Types.ObjectId(), at: now };
-  return { openActs: { $concatArrays: [{ $ifNull: ['$openActs', []] }, [{ $literal: open }]] } };
+  return { openActs: { $concatArrays: [{ $ifNull: ['$openActs', []] }, [{ $literal: openAct(act, now) }]] } };
 }
 
 /**
