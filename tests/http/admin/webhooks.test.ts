@@ -197,7 +197,10 @@ describe('/metrics', () => {
   it('tells how many events of each source are in each state, and since when', async () => {
     await oneOfEach();
     const { app } = shop.current;
-    const samples = parseExposition(await (await app.request('/metrics')).text());
+    const scrape = async () => parseExposition(await (await app.request('/metrics')).text());
+    // A scrape does not wait long for the database.
+    await expect.poll(async () => sumOf(await scrape(), 'artifex_inbox_depth')).toBe(6);
+    const samples = await scrape();
     for (const source of WEBHOOK_SOURCES) {
       for (const state of ['open', 'stuck', 'waiting']) {
         expect(sumOf(samples, 'artifex_inbox_depth', { source, state })).toBe(1);
