@@ -33,7 +33,7 @@ export interface ClerkDirectory {
   /** Which of these, {@link MAX_IDS} at most, Clerk has. */
   presentOf(clerkUserIds: readonly string[]): Promise<ReadonlySet<string>>;
   /** Null: Clerk says that there is nobody. */
-  find(clerkUserId: string): Promise<ListedUser | null>;
+  lookUp(clerkUserId: string): Promise<ListedUser | null>;
   /** Whether this instance signs with that key, an SPKI in PEM. */
   signsWith(publicKeyPem: string): Promise<boolean>;
 }
@@ -84,7 +84,7 @@ export function clerkDirectory(
       const { data } = await listing(() => users.getUserList({ userId: [...clerkUserIds], limit: MAX_IDS }));
       return new Set(data.map(({ id }) => id));
     },
-    async find(clerkUserId) {
+    async lookUp(clerkUserId) {
       try {
         return listed(await patiently(() => users.getUser(clerkUserId)));
       } catch (error) {

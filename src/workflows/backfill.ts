@@ -139,7 +139,7 @@ async function bring(
     const brought = await bringAs(ctx, user, stored);
     if (brought !== 'differs') return brought;
     // Either an event has come since the list was read, or nobody can say which word is the newer one.
-    const now = await directory.find(user.clerkUserId);
+    const now = await directory.lookUp(user.clerkUserId);
     const [stands = null] = await storedPeople(ctx, [user.clerkUserId]);
     if (!now) return 'kept';
     const again = await bringAs(ctx, now, stands);
@@ -202,7 +202,7 @@ async function missPerson(
 ): Promise<void> {
   // Clerk does not say when it was: what happened there after this question is newer.
   const askedAt = ctx.clock.now();
-  if (await directory.find(clerkUserId)) return;
+  if (await directory.lookUp(clerkUserId)) return;
   if (!deletesGone) {
     found.gone += 1;
     onPerson(clerkUserId, 'is not at Clerk any more');
