@@ -83,12 +83,12 @@ async function end(
   ending: string,
 ): Promise<Stripe.Subscription> {
   const cancellation_details = { comment: `${OUR_WORD} ${ending}` };
-  const idempotencyKey = `account-deleted:${id}:${ending}`;
-  if (UNPAID.has(status)) return stripe.subscriptions.cancel(id, { cancellation_details }, { idempotencyKey });
+  // Done twice, either is done once: the SDK's own keys serve. One of ours would bring a failure of Stripe's again for a day.
+  if (UNPAID.has(status)) return stripe.subscriptions.cancel(id, { cancellation_details });
   // A schedule stands in the way.
   if (schedule)
     await stripe.subscriptionSchedules.release(idOf(schedule), {}, { idempotencyKey: `release:${idOf(schedule)}` });
-  return stripe.subscriptions.update(id, { cancel_at_period_end: true, cancellation_details }, { idempotencyKey });
+  return stripe.subscriptions.update(id, { cancel_at_period_end: true, cancellation_details });
 }
 
 /** Stands before the id of an ending in the comment of what it has ended. */

@@ -96,6 +96,7 @@ const MODELS = {
     unapplied: internal,
     graceEndedFor: internal,
     synced: internal,
+    listedAt: internal,
     ending: internal,
     openActs: internal,
     updatedAt: internal,

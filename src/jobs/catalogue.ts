@@ -1,5 +1,5 @@
 import { endWithAccounts } from '../billing/endWithAccount.ts';
-import { reconcile } from '../billing/reconcile.ts';
+import { type ReconcileOptions, reconcile } from '../billing/reconcile.ts';
 import type { BillingDeps } from '../billing/sync.ts';
 import type { Env } from '../config/env.ts';
 import type { Actor } from '../domain/audit.ts';
@@ -102,12 +102,13 @@ export function waitingWebhooks(ctx: Context): Job {
   };
 }
 
-function billingReconciliation(billing: BillingDeps): Job {
+/** @param onProgress told after each page */
+export function billingReconciliation(billing: BillingDeps, onProgress?: ReconcileOptions['onProgress']): Job {
   return {
     name: 'billing-reconcile',
     summary: "Compares every subscription with Stripe's lists, and takes in what Stripe could not deliver.",
     schedule: scheduleOf('15 2 * * *'),
-    run: async (signal) => ({ ...(await reconcile(billing, { signal })) }),
+    run: async (signal, progress) => ({ ...(await reconcile(billing, { signal, progress, onProgress })) }),
   };
 }
 

@@ -12,7 +12,15 @@ export interface Job {
    * lost, or the process ends. Whatever it writes is guarded or may be written twice, since a process that was suspended can
    * wake up behind its successor.
    */
-  run(signal: AbortSignal): Promise<JobResult>;
+  run(signal: AbortSignal, progress?: JobProgress): Promise<JobResult>;
+}
+
+/** How far a run has come. It outlives the process, and goes with the run that comes to its end. */
+export interface JobProgress {
+  /** What the run before this one has left, where that was cut off. */
+  read(): Promise<Record<string, unknown> | undefined>;
+  /** @throws {Error} when another process has taken over, which has its own */
+  keep(progress: Record<string, unknown>): Promise<void>;
 }
 
 /** How a run ended for this process. `lost`: another has taken over. */

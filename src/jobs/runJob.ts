@@ -1,8 +1,15 @@
 import { errorFields, messageOf } from '../config/log.ts';
 import type { JobResult } from '../models/JobState.ts';
-import { endJob, giveJobBack, type JobLease, renewJobLease } from '../repositories/jobLeases.ts';
+import {
+  endJob,
+  giveJobBack,
+  type JobLease,
+  keepJobProgress,
+  readJobState,
+  renewJobLease,
+} from '../repositories/jobLeases.ts';
 import type { Context } from '../workflows/context.ts';
-import type { Job, JobObserver, RunOutcome } from './job.ts';
+import type { Job, JobObserver, JobProgress, RunOutcome } from './job.ts';
 
 export interface RunDeps {
   ctx: Pick<Context, 'models' | 'clock' | 'log'>;
@@ -33,7 +40,7 @@ export async function runJob(
   let result: JobResult | undefined;
   let failure: unknown;
   try {
-    if (!signal.aborted) result = await job.run(signal);
+    if (!signal.aborted) result = await job.run(signal, progressOf(ctx, lease));
   } catch (error) {
     failure = error;
   } finally {
@@ -68,6 +75,15 @@ export async function runJob(
     else if (Object.values(result ?? {}).some((count) => count > 0)) ctx.log.info('a job has done its work', fields);
     else ctx.log.debug('a job found nothing to do', fields);
   }
+}
+
+function progressOf(ctx: RunDeps['ctx'], lease: JobLease): JobProgress {
+  return {
+    read: async () => (await readJobState(ctx, lease.job))?.progress,
+    async keep(progress) {
+      if (!(await keepJobProgress(ctx, lease, progress))) throw new Error(`The lease of the job ${lease.job} was lost`);
+    },
+  };
 }
 
 /** What is recorded of an error: its kind and its first line, as the log would have it. The stack goes to the log alone. */

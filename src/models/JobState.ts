@@ -36,6 +36,8 @@ export interface JobState {
   fence: number;
   lease?: { holder: string; expiresAt: Date };
   lastRun?: JobRun;
+  /** What a run that was cut off has left for the next one. */
+  progress?: Record<string, unknown>;
   lastSuccessAt?: Date;
 }
 
@@ -64,6 +66,7 @@ function jobStateSchema(): Schema<JobState, JobStateModelType> {
           { _id: false },
         ),
       },
+      progress: { type: Schema.Types.Mixed },
       lastSuccessAt: { type: Date },
     },
     { collection: 'jobs' },

@@ -35,6 +35,8 @@ export interface Subscription extends SoftDeletable {
   graceEndedFor?: Date;
   /** The fingerprint of what Stripe said when this was written; absent where something else has written since. */
   synced?: string;
+  /** When a reconciliation last met it in Stripe's list. */
+  listedAt?: Date;
   /** It is to end at Stripe, since the account was deleted: which deletion owes that, and when it is tried next. */
   ending?: { id: string; dueAt: Date };
   openActs?: OpenAct[];
@@ -64,6 +66,7 @@ export function subscriptionSchema(store: Store): Schema<Subscription, Subscript
       unapplied: { type: Date },
       graceEndedFor: { type: Date },
       synced: { type: String },
+      listedAt: { type: Date },
       ending: { type: new Schema({ id: String, dueAt: Date }, { _id: false }) },
       openActs: { type: Schema.Types.Mixed },
     },

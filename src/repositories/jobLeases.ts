@@ -128,6 +128,19 @@ export async function renewJobLease(store: Store, lease: JobLease, leaseMs: numb
   return matchedCount === 1 ? { ...lease, expiresAt } : null;
 }
 
+/** Keeps how far a run has come, for whoever goes on after it; false when another has taken over. */
+export async function keepJobProgress(
+  store: Store,
+  { job, fence }: JobLease,
+  progress: Record<string, unknown>,
+): Promise<boolean> {
+  const { matchedCount } = await jobStatesOf(store).updateOne(
+    { _id: job, fence, lease: { $exists: true } },
+    { $set: { progress } },
+  );
+  return matchedCount === 1;
+}
+
 /** Records a run that came to its end, whichever, and gives the lease back; false when another has taken over. */
 export async function endJob(store: Store, { job, instant, fence }: JobLease, end: JobEnd): Promise<boolean> {
   const now = store.clock.now();
@@ -142,7 +155,7 @@ export async function endJob(store: Store, { job, instant, fence }: JobLease, en
         ...Object.fromEntries(Object.entries(told).map(([name, value]) => [`lastRun.${name}`, value])),
         ...(outcome === 'succeeded' && { lastSuccessAt: now }),
       },
-      $unset: { lease: 1 },
+      $unset: { lease: 1, ...(outcome === 'succeeded' && { progress: 1 }) },
     },
   );
   return matchedCount === 1;

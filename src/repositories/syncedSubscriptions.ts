@@ -139,11 +139,33 @@ async function unlessTaken<Result>(write: () => Promise<Result>): Promise<Result
   }
 }
 
-/** The customers of stored subscriptions that have not ended. */
-export async function* liveCustomers(store: Store): AsyncGenerator<string> {
-  const stored = subscriptionsOf(store).find(
-    { isDeleted: false, status: { $in: [...LIVE_STATUSES] }, stripeCustomerId: { $exists: true } },
-    { projection: { stripeCustomerId: 1 } },
+/** What is stored of these subscriptions of Stripe's, as far as a comparison needs it. */
+export async function storedAmong(
+  store: Store,
+  stripeSubscriptionIds: readonly string[],
+): Promise<Pick<Subscription, 'stripeSubscriptionId' | 'synced' | 'unapplied'>[]> {
+  return await subscriptionsOf(store)
+    .find(
+      { stripeSubscriptionId: { $in: [...stripeSubscriptionIds] } },
+      { projection: { stripeSubscriptionId: 1, synced: 1, unapplied: 1 } },
+    )
+    .toArray();
+}
+
+/** Notes that Stripe's list has these. Not a change: it says nothing new of any of them. */
+export async function markListed(store: Store, stripeSubscriptionIds: readonly string[], at: Date): Promise<void> {
+  await subscriptionsOf(store).updateMany(
+    { stripeSubscriptionId: { $in: [...stripeSubscriptionIds] } },
+    { $set: { listedAt: at } },
   );
-  for await (const { stripeCustomerId } of stored) if (stripeCustomerId !== undefined) yield stripeCustomerId;
+}
+
+/** The customers of stored subscriptions that have not ended, and that Stripe's list has not had since `since`. */
+export async function* unlistedCustomers(store: Store, since: Date): AsyncGenerator<string> {
+  const live = subscriptionsOf(store).find(
+    { isDeleted: false, status: { $in: [...LIVE_STATUSES] }, stripeCustomerId: { $exists: true } },
+    { projection: { stripeCustomerId: 1, listedAt: 1 } },
+  );
+  for await (const { stripeCustomerId, listedAt } of live)
+    if (stripeCustomerId !== undefined && !(listedAt && listedAt >= since)) yield stripeCustomerId;
 }

@@ -22,6 +22,7 @@ import {
   endJob,
   forgetFuture,
   giveJobBack,
+  keepJobProgress,
   prepareJob,
   readJobState,
   readJobStates,
@@ -296,6 +297,7 @@ async function jobs(): Promise<void> {
   const lease = await claimDueJob(store, { job: 'job', instant, holder: 'h', leaseMs: 1000 });
   if (!lease) throw new Error('The job is due');
   await renewJobLease(store, lease, 1000);
+  await keepJobProgress(store, lease, { after: 'sub_1' });
   await giveJobBack(store, lease);
   await endJob(store, lease, { outcome: 'succeeded', result: {} });
   await abandonLostJob(store, { job: 'job', instant });

@@ -32,11 +32,13 @@ import {
 import {
   endSubscription,
   insertSubscription,
-  liveCustomers,
   liveSubscriptionOf,
+  markListed,
   overwriteSubscription,
+  storedAmong,
   storedSubscriptionId,
   subscriptionsOfCustomer,
+  unlistedCustomers,
 } from '@/repositories/syncedSubscriptions.ts';
 import type { Context } from '@/workflows/context.ts';
 import { signUp, type TestStore } from './database.ts';
@@ -100,7 +102,9 @@ async function subscriptionQueries(store: TestStore & Context): Promise<void> {
   if (!stored) throw new Error('One was just stored');
   await overwriteSubscription(store, stored, { ...FACTS, ...PERIOD, ...ids }, said);
   await liveSubscriptionOf(store, stored.userId);
-  for await (const _ of liveCustomers(store)) break;
+  await storedAmong(store, [ids.stripeSubscriptionId, 'sub_plans_8']);
+  await markListed(store, [ids.stripeSubscriptionId, 'sub_plans_8'], store.clock.now());
+  for await (const _ of unlistedCustomers(store, new Date(0))) break;
   await storedSubscriptionId(store, ids.stripeSubscriptionId);
   await oweEndings(store, [stored.userId], { isNews: true });
   const owed = await dueEnding(store);
