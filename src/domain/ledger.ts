@@ -20,3 +20,9 @@ export const KEY_RETENTION_MS = 120_000;
 
 /** By how much the clocks of two processes may differ, in milliseconds, before a key has to be looked up twice. */
 export const CLOCK_TOLERANCE_MS = KEY_RETENTION_MS / 2;
+
+/**
+ * For how long what moves an account may be left out of the ledger when nobody waits for it there, in milliseconds: what follows on the same
+ * account then shares its settlement.
+ */
+export const LEISURE_MS = 5_000;

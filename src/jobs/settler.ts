@@ -1,10 +1,12 @@
 import { Types } from 'mongoose';
 import { errorFields, type Log } from '../config/log.ts';
+import { LEISURE_MS } from '../domain/ledger.ts';
 import { SETTLEMENT_BATCH, type Settled } from '../repositories/settlement.ts';
 import type { JobObserver } from './job.ts';
 
 /** Settles, behind the requests, the accounts that this process has moved. */
 export interface Settler {
+  /** Nobody waits for a charge without key and generation: whoever reads the ledger settles first. */
   notice(userId: Types.ObjectId, how?: { isWaitedFor: boolean }): void;
   /** Resolves when everything noticed so far is settled or left to the sweeper. */
   drained(): Promise<void>;
@@ -12,12 +14,6 @@ export interface Settler {
 
 /** Milliseconds to wait for company: accounts noticed together are settled by one round of commands. */
 const GATHERING_MS = 20;
-
-/**
- * The same for what nobody waits for, as a charge without a generation, whose line whoever reads the ledger settles first: what follows on
- * the same account then shares its settlement. Shorter than the sweeper leaves it alone.
- */
-const LEISURE_MS = 1_000;
 
 /** So many entries are worth a settlement of their own: an account with many open ones is dear to write. */
 const CROWD = 16;

@@ -34,7 +34,7 @@ const SWEEPER: Actor = { kind: 'job', id: 'sweep' };
  * Brings to its end whatever a crash or a lost answer left open: attempts without a living worker, refunds and deliveries
  * that are owed, charges without ledger entry or generation. Any number of processes may sweep at once.
  *
- * @param graceMs how old an open entry has to be
+ * @param graceMs for how long an open entry has to have been due
  */
 export async function sweep(ctx: Context, graceMs: number = SETTLING_GRACE_MS): Promise<Swept> {
   const attemptsEnded = await endStalled(ctx);

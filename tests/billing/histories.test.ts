@@ -13,7 +13,7 @@ import { settle } from '@/repositories/settlement.ts';
 import { type ApplyEvent, attemptEvent } from '@/workflows/inbox.ts';
 import { sweep } from '@/workflows/sweep.ts';
 import { clearBooks } from '../support/books.ts';
-import { contextOf } from '../support/context.ts';
+import { contextOf, NO_GRACE } from '../support/context.ts';
 import { START, type TestStore, useDatabase } from '../support/database.ts';
 import { Crash, FAULTS, type Fate, Interleaving } from '../support/interleave.ts';
 import { DAY } from '../support/stripe/calendar.ts';
@@ -147,7 +147,7 @@ async function comeToRest(store: TestStore, story: Story, billing: BillingDeps):
     if (await webhookEventsOf(store).findOne({ outcome: 'expired' }))
       for (const customer of story.world.customers.keys()) await syncCustomer(billing, customer);
     await resetDueQuotas(store);
-    while (Object.values(await sweep(ctx, 0)).some((count) => count > 0));
+    while (Object.values(await sweep(ctx, NO_GRACE)).some((count) => count > 0));
     await endWithAccounts(billing, ctx.log);
     const open = await webhookEventsOf(store).countDocuments({ state: { $ne: 'ended' } });
     if (isQuiet && open === 0 && !(await owesEnding(store, story.userId))) break;
@@ -167,7 +167,7 @@ async function expectNothingNew(store: TestStore, story: Story, billing: Billing
     expect(synced.result).not.toBe('repaired');
   }
   await resetDueQuotas(store);
-  await sweep(contextOf(store), 0);
+  await sweep(contextOf(store), NO_GRACE);
   expect(await traces(store, story)).toEqual(before);
 }
 

@@ -1,6 +1,7 @@
 import { Types } from 'mongoose';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createLog } from '@/config/log.ts';
+import { LEISURE_MS } from '@/domain/ledger.ts';
 import { createSettler, type Settler } from '@/jobs/settler.ts';
 
 const log = createLog({ level: 'silent', write() {} });
@@ -30,7 +31,9 @@ describe('the settler', () => {
     settler.notice(soon);
     await vi.advanceTimersByTimeAsync(20);
     expect(settled).toEqual([[String(soon)]]);
-    await vi.advanceTimersByTimeAsync(1_000);
+    await vi.advanceTimersByTimeAsync(LEISURE_MS - 21);
+    expect(settled).toEqual([[String(soon)]]);
+    await vi.advanceTimersByTimeAsync(41);
     expect(settled).toEqual([[String(soon)], [String(later)]]);
   });
 

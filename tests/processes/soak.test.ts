@@ -5,7 +5,7 @@ import { sweep } from '@/workflows/sweep.ts';
 import { verifyLedger } from '@/workflows/verifyLedger.ts';
 import { faultsIn, readBooks } from '../support/books.ts';
 import { useCluster } from '../support/cluster.ts';
-import { contextOf } from '../support/context.ts';
+import { contextOf, NO_GRACE } from '../support/context.ts';
 import { useDatabase } from '../support/database.ts';
 import { type Runtime, type ServerProcess, startProcess } from '../support/processes.ts';
 import { createCaller, isId, type Told } from './soak/load.ts';
@@ -124,8 +124,8 @@ describe(`four API processes over one database, one killed every ${KILL_EVERY_MS
 
       // Leases of the killed end, and a sweeper comes by.
       store.clock.set(new Date(Date.now() + 16 * 60_000));
-      await sweep(contextOf(store), 0);
-      await sweep(contextOf(store), 0);
+      await sweep(contextOf(store), NO_GRACE);
+      await sweep(contextOf(store), NO_GRACE);
       const check = startProcess('bun', ['scripts/checkLedger.ts'], { MONGODB_URI: store.uri });
       await check.closed;
       expect({ status: check.child.exitCode, output: check.output.slice(-5) }).toMatchObject({ status: 0 });

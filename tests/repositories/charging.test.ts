@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { Types } from 'mongoose';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { LEISURE_MS } from '@/domain/ledger.ts';
 import { ledgerOf, usersOf } from '@/models/collections.ts';
 import type { UserReference } from '@/models/statements/accounts.ts';
 import { chargeTogether, type Taking } from '@/models/statements/chargingTogether.ts';
@@ -12,7 +13,7 @@ import { sweep } from '@/workflows/sweep.ts';
 import { clearBooks, faultsIn, readBooks } from '../support/books.ts';
 import { behindGate } from '../support/commandGate.ts';
 import { commandsDuring } from '../support/commands.ts';
-import { contextOf } from '../support/context.ts';
+import { contextOf, NO_GRACE } from '../support/context.ts';
 import { readUser, START, signUp, useDatabase } from '../support/database.ts';
 import { asProcess, FAULTS } from '../support/interleave.ts';
 
@@ -46,7 +47,7 @@ const settleElsewhere = (users: Types.ObjectId[]) =>
 
 /** Settles everything, and adds every ledger up. */
 async function expectSoundBooks(): Promise<void> {
-  await sweep(contextOf(store), 0);
+  await sweep(contextOf(store), NO_GRACE);
   const books = await readBooks(store);
   expect(books.flatMap((each) => faultsIn(each, store.clock.now()))).toEqual([]);
 }
@@ -69,9 +70,31 @@ describe('charges that are made together', () => {
         monthlyUsage: 80,
         totalImagesGenerated: 80,
         entrySequence: 40,
-        sweepAt: START,
+        sweepAt: new Date(START.getTime() + LEISURE_MS),
       });
     }
+    await expectSoundBooks();
+  });
+
+  it('of one account or two are one statement each, answered with the account', async () => {
+    const [one, other] = [await signUp(store, 'plus'), await signUp(store, 'plus')];
+    const takings = times(8, () => [taking({ _id: one }, 2), taking({ _id: other })]).flat();
+    const commands = await commandsDuring(store.connection, async () => {
+      const results = await chargeTogether(store, takings);
+      expect(results.map((result) => result.status === 'fulfilled' && result.value.account.monthlyUsage)).toEqual(
+        times(8, () => [16, 8]).flat(),
+      );
+    });
+    expect(commands).toEqual(['findAndModify', 'findAndModify']);
+    await expectSoundBooks();
+  });
+
+  it('of one account that do not fit together are tried one by one', async () => {
+    const _id = await signUp(store);
+    const words = await ends(times(6, () => taking({ _id }, 3)));
+    expect(words.filter((word) => word === 'posted')).toHaveLength(3);
+    expect(words.filter((word) => word === 'refused')).toHaveLength(3);
+    expect(await readUser(store, _id)).toMatchObject({ monthlyUsage: 9, entrySequence: 3 });
     await expectSoundBooks();
   });
 
@@ -227,14 +250,14 @@ describe('charges at the same time', () => {
 
   it('fail together when the database does not answer, and go on when it does', async () => {
     const charging = chargingTogether(store);
-    const _id = await signUp(store, 'plus');
-    const take = () => charging.take({ _id }, posting());
+    const users = await Promise.all(times(12, () => signUp(store, 'plus')));
+    const take = (_id: Types.ObjectId) => charging.take({ _id }, posting());
     const results = await asProcess(
       ({ name }) => (name === 'bulkWrite' ? 'unanswered' : 'lives'),
-      () => Promise.allSettled(times(12, take)),
+      () => Promise.allSettled(users.map(take)),
     );
     expect(results.filter(({ status }) => status === 'rejected')).toHaveLength(8);
-    expect(await take()).toMatchObject({ result: 'posted' });
+    for (const _id of users) expect(await take(_id)).toMatchObject({ result: 'posted' });
     await expectSoundBooks();
   });
 });

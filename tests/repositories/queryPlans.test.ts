@@ -187,7 +187,9 @@ async function accountsOf(userId: Types.ObjectId, clerkUserId: string): Promise<
   await settle(store, [userId]);
   await consumeQuota(ctx, user, { credits: 1 }, idempotency);
   const charge = (credits: number) => ({ id: new Types.ObjectId(), kind: 'charge', credits }) as const;
-  const references = [user, { _id: userId }];
+  // One account alone, and several: of nobody, too, since these are more than go by themselves.
+  const references = [user, { _id: userId }, { clerkUserId: 'nobody' }];
+  await chargeTogether(store, [{ user, posting: charge(1) }]);
   await chargeTogether(
     store,
     references.map((reference) => ({ user: reference, posting: charge(1) })),

@@ -1,4 +1,5 @@
 import { createLog } from '@/config/log.ts';
+import { LEISURE_MS } from '@/domain/ledger.ts';
 import { generationsOf } from '@/models/collections.ts';
 import type { Store } from '@/models/store.ts';
 import { admitWaiting } from '@/repositories/admission.ts';
@@ -31,3 +32,6 @@ export function contextOf<S extends Store>(store: S): S & Context {
 export async function admitAll(store: Store): Promise<number> {
   return admitWaiting(store, await generationsOf(store).distinct('userId', { waitingSince: { $exists: true } }));
 }
+
+/** The grace of a sweep that takes everything, also what was left to somebody's leisure a moment ago. Milliseconds. */
+export const NO_GRACE = -LEISURE_MS;

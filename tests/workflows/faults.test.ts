@@ -3,7 +3,7 @@ import { sweep } from '@/workflows/sweep.ts';
 import { verifyLedger } from '@/workflows/verifyLedger.ts';
 import { clearBooks, digestOf, faultsIn, readBooks } from '../support/books.ts';
 import type { Command } from '../support/commandGate.ts';
-import { contextOf } from '../support/context.ts';
+import { contextOf, NO_GRACE } from '../support/context.ts';
 import { START, signUp, type TestStore, useDatabase } from '../support/database.ts';
 import { asProcess, Crash, FAULTS, type Fault } from '../support/interleave.ts';
 import { accounts } from './faults/accounts.ts';
@@ -54,7 +54,7 @@ async function endOf(call: Promise<unknown>): Promise<Ended> {
 /** Leases of the dead end, and sweepers of the living come by. */
 async function recover(store: TestStore): Promise<void> {
   store.clock.advance(16 * MINUTE);
-  for (let rounds = 1; Object.values(await sweep(contextOf(store), 0)).some((count) => count > 0); rounds += 1) {
+  for (let rounds = 1; Object.values(await sweep(contextOf(store), NO_GRACE)).some((count) => count > 0); rounds += 1) {
     if (rounds === 5) throw new Error('The sweep finds something to do for ever');
   }
 }

@@ -6,7 +6,7 @@ import { generationsOf } from '@/models/collections.ts';
 import { sweep } from '@/workflows/sweep.ts';
 import { verifyLedger } from '@/workflows/verifyLedger.ts';
 import { type Books, clearBooks, faultsIn, readBooks } from '../support/books.ts';
-import { contextOf } from '../support/context.ts';
+import { contextOf, NO_GRACE } from '../support/context.ts';
 import { START, signUp, type TestStore, useDatabase } from '../support/database.ts';
 import { Crash, FAULTS, type Fate, Interleaving } from '../support/interleave.ts';
 import { type Action, act, actions, keyOf } from './histories/actions.ts';
@@ -91,7 +91,7 @@ async function expectSlotsKept(store: TestStore, together: Histories, users: rea
 /** Leases of the dead end, and sweepers of the living come by until there is nothing left to do. */
 async function recover(store: TestStore): Promise<void> {
   store.clock.advance(16 * MINUTE);
-  for (let rounds = 1; Object.values(await sweep(contextOf(store), 0)).some((count) => count > 0); rounds += 1) {
+  for (let rounds = 1; Object.values(await sweep(contextOf(store), NO_GRACE)).some((count) => count > 0); rounds += 1) {
     expect(rounds).toBeLessThan(6);
   }
 }

@@ -5,7 +5,7 @@ import { createGeneration } from '@/workflows/createGeneration.ts';
 import { eraseUser, exportUser } from '@/workflows/personalData.ts';
 import { sweep } from '@/workflows/sweep.ts';
 import { verifyLedger } from '@/workflows/verifyLedger.ts';
-import { contextOf } from '../support/context.ts';
+import { contextOf, NO_GRACE } from '../support/context.ts';
 import { readUser, signUp, useDatabase } from '../support/database.ts';
 import { Crash, Interleaving } from '../support/interleave.ts';
 
@@ -79,7 +79,7 @@ describe('erasing a user', () => {
       const ended = await run;
       if (ended.status === 'rejected') expect(ended.reason).toBeInstanceOf(Crash);
       await eraseUser(store, { _id }, { actor, removePicture: async () => {} });
-      await sweep(ctx, 0);
+      await sweep(ctx, NO_GRACE);
       const left = await everythingAbout(_id);
       for (const secret of SECRETS) expect(left).not.toContain(secret);
       expect((await verifyLedger(store)).violations).toEqual([]);

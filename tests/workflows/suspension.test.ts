@@ -6,7 +6,7 @@ import { createGeneration } from '@/workflows/createGeneration.ts';
 import { cancel } from '@/workflows/endGeneration.ts';
 import { sweep } from '@/workflows/sweep.ts';
 import { verifyLedger } from '@/workflows/verifyLedger.ts';
-import { contextOf } from '../support/context.ts';
+import { contextOf, NO_GRACE } from '../support/context.ts';
 import { signUp, useDatabase } from '../support/database.ts';
 import { Interleaving } from '../support/interleave.ts';
 
@@ -31,9 +31,9 @@ describe('a process that is suspended between looking a key up and charging', ()
 
   /** Settles everything, and lets the accounts forget it. */
   async function forgotten(): Promise<void> {
-    await sweep(ctx, 0);
+    await sweep(ctx, NO_GRACE);
     store.clock.advance(3 * 60_000);
-    await sweep(ctx, 0);
+    await sweep(ctx, NO_GRACE);
   }
 
   it('charges nothing when its twin was served, settled and forgotten meanwhile', async () => {

@@ -1,6 +1,7 @@
 import { Types } from 'mongoose';
 import { describe, expect, it } from 'vitest';
 import { createLog } from '@/config/log.ts';
+import { LEISURE_MS } from '@/domain/ledger.ts';
 import { auditOf, generationsOf, ledgerOf, subscriptionsOf, usersOf } from '@/models/collections.ts';
 import { post } from '@/models/statements/accounts.ts';
 import { cancelGeneration, deleteGeneration } from '@/repositories/generations.ts';
@@ -10,7 +11,7 @@ import { consumeQuota } from '@/workflows/consumeQuota.ts';
 import { createGeneration } from '@/workflows/createGeneration.ts';
 import { sweep } from '@/workflows/sweep.ts';
 import { verifyLedger } from '@/workflows/verifyLedger.ts';
-import { contextOf } from '../support/context.ts';
+import { contextOf, NO_GRACE } from '../support/context.ts';
 import { readUser, signUp, useDatabase } from '../support/database.ts';
 
 const store = useDatabase();
@@ -37,10 +38,10 @@ describe('a settlement', () => {
     const settledAt = store.clock.now();
     await settle(store, [_id]);
     store.clock.advance(119_999);
-    await sweep(ctx, 0);
+    await sweep(ctx, NO_GRACE);
     expect(Object.values((await readUser(store, _id)).openEntries)).toHaveLength(1);
     store.clock.advance(1);
-    await sweep(ctx, 0);
+    await sweep(ctx, NO_GRACE);
     const user = await readUser(store, _id);
     expect(user.openEntries).toEqual({});
     expect(user.forgottenThrough).toEqual(settledAt);
@@ -80,6 +81,16 @@ describe('a sweep', () => {
     const _id = await signUp(store);
     await consumeQuota(ctx, { _id }, { credits: 1 });
     expect(await sweep(ctx)).toMatchObject({ entriesSettled: 0 });
+    store.clock.advance(LEISURE_MS);
+    expect(await sweep(ctx)).toMatchObject({ entriesSettled: 0 });
+    store.clock.advance(2_000);
+    expect(await sweep(ctx)).toMatchObject({ entriesSettled: 1 });
+  });
+
+  it('takes up sooner what somebody waits for', async () => {
+    const _id = await signUp(store);
+    await consumeQuota(ctx, { _id }, { credits: 1 }, { key: `${_id}-k`, fingerprint: 'f' });
+    expect(await sweep(ctx)).toMatchObject({ entriesSettled: 0 });
     store.clock.advance(2_000);
     expect(await sweep(ctx)).toMatchObject({ entriesSettled: 1 });
   });
@@ -91,7 +102,7 @@ describe('a sweep', () => {
     await createGeneration(ctx, { _id }, { type: 'text-to-image', prompt: 'A bay' });
     const claimed = await claim(ctx, { workerId: 'w', leaseSeconds: 60 });
     store.clock.set(before);
-    await sweep(ctx, 0);
+    await sweep(ctx, NO_GRACE);
     expect((await readUser(store, _id)).openEntries).toEqual({});
     const again = await claim(ctx, { workerId: 'w', leaseSeconds: 60 });
     expect(again?._id).toEqual(claimed?._id);
@@ -100,7 +111,7 @@ describe('a sweep', () => {
   it('works through more accounts than one batch holds', async () => {
     const ids = await Promise.all(Array.from({ length: 230 }, () => signUp(store)));
     await Promise.all(ids.map((_id) => consumeQuota(ctx, { _id }, { credits: 1 })));
-    expect(await sweep(ctx, 0)).toMatchObject({ entriesSettled: 230 });
+    expect(await sweep(ctx, NO_GRACE)).toMatchObject({ entriesSettled: 230 });
     expect(await accountsToSettle(store, store.clock.now())).toEqual([]);
   });
 
@@ -109,12 +120,12 @@ describe('a sweep', () => {
     await Promise.all(
       ids.map((_id) => consumeQuota(ctx, { _id }, { credits: 1 }, { key: `${_id}-k`, fingerprint: 'f' })),
     );
-    await sweep(ctx, 0);
+    await sweep(ctx, NO_GRACE);
     store.clock.advance(120_000);
     const left = await signUp(store);
     store.clock.advance(1);
     await consumeQuota(ctx, { _id: left }, { credits: 1 });
-    expect(await sweep(ctx, 0)).toMatchObject({ entriesSettled: 1 });
+    expect(await sweep(ctx, NO_GRACE)).toMatchObject({ entriesSettled: 1 });
     expect(await accountsToSettle(store, store.clock.now())).toEqual([]);
   });
 
@@ -132,7 +143,7 @@ describe('a sweep', () => {
     const _id = await signUp(store);
     const { generation } = await createGeneration(ctx, { _id }, { type: 'text-to-image', prompt: 'A bay' });
     await cancelGeneration(store, _id, generation._id);
-    expect(await sweep(ctx, 0)).toMatchObject({ obligationsPaid: 1 });
+    expect(await sweep(ctx, NO_GRACE)).toMatchObject({ obligationsPaid: 1 });
     expect((await readUser(store, _id)).monthlyUsage).toBe(0);
     await generationsOf(store).deleteMany({ userId: orphan.userId });
   });
@@ -149,7 +160,7 @@ describe('a sweep', () => {
     store.clock.advance(1);
     const _id = await signUp(store);
     await store.models.Subscription.insertMany([{ ...subscription, userId: _id, unapplied: store.clock.now() }]);
-    expect(await sweep(ctx, 0)).toMatchObject({ subscriptionsFollowed: 1 });
+    expect(await sweep(ctx, NO_GRACE)).toMatchObject({ subscriptionsFollowed: 1 });
     expect((await readUser(store, _id)).subscriptionTier).toBe('plus');
     await subscriptionsOf(store).deleteMany({});
   });
@@ -165,8 +176,8 @@ describe('a sweep', () => {
     const inserted = await store.models.ImageGeneration.insertMany(generations);
     const actor = { kind: 'user', id: 'somebody' } as const;
     for (const { _id: id } of inserted) await deleteGeneration(store, _id, id, actor);
-    expect(await sweep(ctx, 0)).toMatchObject({ actsRecorded: 130 });
-    expect(await sweep(ctx, 0)).toMatchObject({ actsRecorded: 0 });
+    expect(await sweep(ctx, NO_GRACE)).toMatchObject({ actsRecorded: 130 });
+    expect(await sweep(ctx, NO_GRACE)).toMatchObject({ actsRecorded: 0 });
     expect(await auditOf(store).countDocuments({ 'subject.id': { $in: inserted.map(({ _id: id }) => id) } })).toBe(130);
     await generationsOf(store).deleteMany({
       $or: [{ userId: _id }, { _id: { $in: damaged.map(({ _id: id }) => id) } }],
@@ -181,7 +192,7 @@ describe('a sweep', () => {
     }
     const foreign = { sequence: 1, kind: 'charge' as const, credits: 9, balance: 1, period: 1, at: new Date() };
     await ledgerOf(store).insertOne({ _id: new Types.ObjectId(), userId: _id, ...foreign });
-    expect(await sweep(ctx, 0)).toMatchObject({ obligationsPaid: 100, entriesSettled: 0 });
+    expect(await sweep(ctx, NO_GRACE)).toMatchObject({ obligationsPaid: 100, entriesSettled: 0 });
     await generationsOf(store).deleteMany({ userId: _id });
     await usersOf(store).deleteOne({ _id });
   });
@@ -194,7 +205,7 @@ describe('a sweep', () => {
     await ledgerOf(store).insertOne({ _id: new Types.ObjectId(), userId: damaged, ...foreign });
     const lines: string[] = [];
     const log = createLog({ level: 'error', write: (line) => lines.push(line) });
-    await sweep({ ...contextOf(store), models: store.models, clock: store.clock, log }, 0);
+    await sweep({ ...contextOf(store), models: store.models, clock: store.clock, log }, NO_GRACE);
     expect((await readUser(store, other)).openEntries).toEqual({});
     expect(lines.join('\n')).toMatch(/left something undone.*other entries in the place/);
     await usersOf(store).deleteOne({ _id: damaged });

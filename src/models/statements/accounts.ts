@@ -68,7 +68,8 @@ export async function post(store: Store, user: UserReference, posting: Posting, 
   return readOutcome(account, slot, posting, guard);
 }
 
-const ORDINARY_ANSWER = { returnDocument: 'after', projection: ACCOUNT_FIELDS } as const;
+/** What an ordinary charge asks for: none of its entry, which it knows. */
+export const ORDINARY_ANSWER = { returnDocument: 'after', projection: ACCOUNT_FIELDS } as const;
 
 /** What the account has made of an ordinary charge; the rest of the entry is the posting itself and need not come back. */
 function ordinaryEntry(account: Account): Pick<OpenEntry, 'sequence' | 'balance' | 'period'> {

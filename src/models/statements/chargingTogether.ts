@@ -3,7 +3,7 @@ import { UserNotFoundError } from '../../domain/errors.ts';
 import { ledgerOf, usersOf } from '../collections.ts';
 import type { Store } from '../store.ts';
 import type { User } from '../User.ts';
-import { ACCOUNT_FIELDS, type Account, post, type UserReference } from './accounts.ts';
+import { ACCOUNT_FIELDS, type Account, ORDINARY_ANSWER, post, type UserReference } from './accounts.ts';
 import { ordinaryCharges } from './posting/ordinaryCharge.ts';
 import { type ChargePosting, slotOf } from './posting/posting.ts';
 
@@ -28,10 +28,11 @@ export async function chargeAlone(store: Store, { user, posting }: Taking): Prom
   return { result: result === 'posted' ? 'posted' : 'refused', account };
 }
 
+/** Up to so many statements go by themselves, each answered with its account: no more commands than together, and one round trip. */
+const FEW_STATEMENTS = 2;
+
 /**
- * Makes many charges by two commands: one guarded write for each account, and one read of what the accounts are then. The
- * database tells of the writes only how many were admitted. Where that is not all of them, each charge is looked for: in the account,
- * and then in the ledger, to which it can only have gone from there. What is in neither was not made, and is tried by itself.
+ * Makes many charges at once: those of one account share a statement.
  *
  * @returns what became of each charge, in their order
  * @throws when it is not known what became of them
@@ -39,6 +40,47 @@ export async function chargeAlone(store: Store, { user, posting }: Taking): Prom
 export async function chargeTogether(store: Store, takings: readonly Taking[]): Promise<PromiseSettledResult<Taken>[]> {
   const now = store.clock.now();
   const groups = groupsOf(takings);
+  return groups.length <= FEW_STATEMENTS
+    ? chargeGroups(store, takings, groups, now)
+    : chargeAccounts(store, takings, groups, now);
+}
+
+/** One statement and one answer for each group. One that does not fit as a whole has changed nothing, and its charges are tried by themselves. */
+function chargeGroups(
+  store: Store,
+  takings: readonly Taking[],
+  groups: readonly Group[],
+  now: Date,
+): Promise<PromiseSettledResult<Taken>[]> {
+  const answers = new Map<Taking, Promise<Account | null>>();
+  for (const group of groups) {
+    const answer = chargeGroup(store, group, now);
+    for (const taking of group.takings) answers.set(taking, answer);
+  }
+  return Promise.allSettled(
+    takings.map(async (taking) => {
+      const account = await answers.get(taking);
+      return account ? posted(account) : chargeAlone(store, taking);
+    }),
+  );
+}
+
+async function chargeGroup(store: Store, { user, takings }: Group, now: Date): Promise<Account | null> {
+  const { filter, update } = ordinaryCharges(postingsOf(takings), now);
+  return await usersOf(store).findOneAndUpdate({ ...user, ...filter }, update, ORDINARY_ANSWER);
+}
+
+/**
+ * Two commands, however many accounts there are: one guarded write for each of them, and one read of what they are then. The
+ * database tells of the writes only how many were admitted. Where that is not all of them, each charge is looked for: in the account,
+ * and then in the ledger, to which it can only have gone from there. What is in neither was not made, and is tried by itself.
+ */
+async function chargeAccounts(
+  store: Store,
+  takings: readonly Taking[],
+  groups: readonly Group[],
+  now: Date,
+): Promise<PromiseSettledResult<Taken>[]> {
   const areAllMade = (await countAdmitted(store, groups, now)) === groups.length;
   const accounts = await readAccounts(store, takings, !areAllMade);
   if (areAllMade) return Promise.allSettled(takings.map(async (taking) => posted(accounts.of(taking.user))));
@@ -56,18 +98,21 @@ function posted(account: Account | undefined): Taken {
 /** What shares a statement. */
 interface Group {
   user: UserReference;
-  postings: ChargePosting[];
+  takings: Taking[];
 }
+
+const postingsOf = (takings: readonly Taking[]): ChargePosting[] => takings.map(({ posting }) => posting);
 
 /** The charges of each account, in small groups. */
 function groupsOf(takings: readonly Taking[]): Group[] {
   const groups: Group[] = [];
   const latest = new Map<string, Group>();
-  for (const { user, posting } of takings) {
+  for (const taking of takings) {
+    const { user } = taking;
     const group = latest.get(keyOf(user));
-    if (group && group.postings.length < CHARGES_IN_STATEMENT) group.postings.push(posting);
+    if (group && group.takings.length < CHARGES_IN_STATEMENT) group.takings.push(taking);
     else {
-      const begun = { user, postings: [posting] };
+      const begun = { user, takings: [taking] };
       groups.push(begun);
       latest.set(keyOf(user), begun);
     }
@@ -76,8 +121,8 @@ function groupsOf(takings: readonly Taking[]): Group[] {
 }
 
 async function countAdmitted(store: Store, groups: readonly Group[], now: Date): Promise<number> {
-  const operations = groups.map(({ user, postings }) => {
-    const { filter, update } = ordinaryCharges(postings, now);
+  const operations = groups.map(({ user, takings }) => {
+    const { filter, update } = ordinaryCharges(postingsOf(takings), now);
     return { updateOne: { filter: { ...user, ...filter }, update } };
   });
   try {

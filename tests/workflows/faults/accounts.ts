@@ -6,7 +6,7 @@ import { consumeQuota } from '@/workflows/consumeQuota.ts';
 import { cancel, complete } from '@/workflows/endGeneration.ts';
 import { eraseUser, exportUser } from '@/workflows/personalData.ts';
 import { sweep } from '@/workflows/sweep.ts';
-import { contextOf } from '../../support/context.ts';
+import { contextOf, NO_GRACE } from '../../support/context.ts';
 import type { TestStore } from '../../support/database.ts';
 import { copies, daysOn, held, LIBRARY, pictures, type Scenario, unfollowedSubscription, waiting } from './scenario.ts';
 
@@ -153,7 +153,7 @@ export const accounts: Scenario[] = [
         await cancel(contextOf(store), _id, cancelled);
       }
       await unfollowedSubscription(store, _id, 30);
-      await sweep(contextOf(store), 0);
+      await sweep(contextOf(store), NO_GRACE);
       store.clock.advance(500 * DAY);
       await resetQuota(store, { _id }, LIBRARY);
       return () => performMaintenanceCleanup(store, { removePicture: async () => {} });

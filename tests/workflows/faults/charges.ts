@@ -10,7 +10,7 @@ import { consumeQuota } from '@/workflows/consumeQuota.ts';
 import { createGeneration } from '@/workflows/createGeneration.ts';
 import { asUser } from '@/workflows/signIn.ts';
 import { sweep } from '@/workflows/sweep.ts';
-import { contextOf } from '../../support/context.ts';
+import { contextOf, NO_GRACE } from '../../support/context.ts';
 import { readUser, signUp, type TestStore } from '../../support/database.ts';
 import { asProcess, Crash } from '../../support/interleave.ts';
 import { copies, IMAGE, LIBRARY, type Scenario, someKey, unfollowedSubscription, waiting } from './scenario.ts';
@@ -134,7 +134,7 @@ export const charges: Scenario[] = [
     effect: 'once',
     async prepare(store, _id) {
       await leaveThingsOpen(store, _id);
-      return () => sweep(contextOf(store), 0);
+      return () => sweep(contextOf(store), NO_GRACE);
     },
   },
 ];

@@ -13,7 +13,7 @@ import { consumeQuota } from '@/workflows/consumeQuota.ts';
 import { createGeneration } from '@/workflows/createGeneration.ts';
 import { cancel, complete, fail, remove } from '@/workflows/endGeneration.ts';
 import { sweep } from '@/workflows/sweep.ts';
-import { contextOf } from '../../support/context.ts';
+import { contextOf, NO_GRACE } from '../../support/context.ts';
 import type { TestStore } from '../../support/database.ts';
 
 const DAY = 86_400_000;
@@ -98,7 +98,7 @@ export async function act(store: TestStore, userId: Types.ObjectId, action: Acti
       await admitWaiting(ctx, [userId]);
       return NOTHING;
     case 'sweep':
-      await sweep(ctx, 0);
+      await sweep(ctx, NO_GRACE);
       return NOTHING;
     case 'follow':
       await followSubscription(store, userId, { kind: 'library' });

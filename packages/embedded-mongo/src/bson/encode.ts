@@ -91,6 +91,10 @@ export class BsonWriter {
     for (let i = 0; i < keys.length; i++) this.element(keys[i] as string, values[i] as Value);
     this.byte(0);
     this.bytes.writeInt32LE(this.at - start, start);
+    if (start === 0) return;
+    // What is written a second time is carried along by the changes of its surroundings, and will be again.
+    if (doc.isCarried) doc.raw = new Uint8Array(this.bytes.subarray(start, this.at));
+    else doc.isCarried = true;
   }
 
   array(values: Value[]): void {

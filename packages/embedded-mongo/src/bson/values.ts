@@ -142,6 +142,8 @@ export class Doc {
   readonly values: Value[];
   /** The document's BSON, where it is at hand: replies and the journal copy it instead of encoding again. */
   raw: Uint8Array | undefined;
+  /** It has been written as a part of another document, which is about to be written again with it. */
+  isCarried = false;
   #positions: Map<string, number> | undefined;
 
   constructor(keys: string[], values: Value[], raw?: Uint8Array) {

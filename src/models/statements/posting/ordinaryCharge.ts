@@ -1,3 +1,4 @@
+import { LEISURE_MS } from '../../../domain/ledger.ts';
 import type { Changes, Expression } from './expressions.ts';
 import { LIMIT } from './limits.ts';
 import { type ChargePosting, type KeyGuard, slotOf } from './posting.ts';
@@ -30,6 +31,7 @@ export function ordinaryCharges(postings: readonly ChargePosting[], now: Date): 
     (sum, { credits, generationId }) => sum + (generationId === undefined ? credits : 0),
     0,
   );
+  const sweepAt = postings.some(isWaitedFor) ? now : new Date(now.getTime() + LEISURE_MS);
   // What several read is computed once.
   const [left, first, last]: [Expression, Changes[], Changes[]] =
     postings.length === 1
@@ -48,7 +50,7 @@ export function ordinaryCharges(postings: readonly ChargePosting[], now: Date): 
           monthlyUsage: { $add: ['$monthlyUsage', total] },
           entrySequence: { $add: ['$entrySequence', postings.length] },
           ...entries(postings, now, left),
-          sweepAt: { $min: ['$sweepAt', now] },
+          sweepAt: { $min: ['$sweepAt', sweepAt] },
           updatedAt: now,
           ...(uncounted > 0 && { totalImagesGenerated: { $add: ['$totalImagesGenerated', uncounted] } }),
         },
@@ -57,6 +59,9 @@ export function ordinaryCharges(postings: readonly ChargePosting[], now: Date): 
     ],
   };
 }
+
+/** Whether somebody looks for what follows from it: a key is met in the ledger, and a generation waits to be recorded. */
+const isWaitedFor = ({ key, generationId }: ChargePosting) => key !== undefined || generationId !== undefined;
 
 function entries(postings: readonly ChargePosting[], now: Date, left: Expression): Changes {
   let taken = 0;
