@@ -174,6 +174,7 @@ const MODELS = {
     fence: internal,
     lease: internal,
     lastRun: internal,
+    progress: internal,
     lastSuccessAt: internal,
   },
   RateLimit: {

@@ -49,7 +49,7 @@ async function sellToMany(): Promise<void> {
       metadata: { userId: _id.toHexString() },
       name: null,
     });
-    subscribe(world, { customer: id, price });
+    subscribe(world, { customer: id, price, metadata: { userId: _id.toHexString() } });
   }
   // What was not delivered has a test of its own.
   for (const event of world.events.values()) event.pending_webhooks = 0;
