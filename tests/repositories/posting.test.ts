@@ -239,6 +239,16 @@ describe('grants, resets and deliveries', () => {
     expect(await readUser(store, user)).toMatchObject({ monthlyUsage: 0, periodNumber: 2, quotaResetDate });
   });
 
+  it('a reset is of the period that was seen: two who saw the same one reset it once', async () => {
+    const user = await signUp(store);
+    await chargeOf(user, 10);
+    const reset = () => post(store, { _id: user }, { id: new Types.ObjectId(), kind: 'reset', ifPeriod: 1 });
+    expect((await Promise.all([reset(), reset()])).map(({ result }) => result).sort()).toEqual(['posted', 'refused']);
+    await chargeOf(user, 4);
+    expect(await reset()).toMatchObject({ result: 'refused' });
+    expect(await readUser(store, user)).toMatchObject({ monthlyUsage: 4, periodNumber: 2 });
+  });
+
   it('a delivery is counted once and moves no credits', async () => {
     const user = await signUp(store);
     const generationId = new Types.ObjectId();
