@@ -263,6 +263,20 @@ describe('grants, resets and deliveries', () => {
     });
   });
 
+  it('a deletion and a restoration are told once: what is so already is not done again', async () => {
+    const user = await signUp(store);
+    const of = async (kind: 'deletion' | 'restoration') =>
+      (await post(store, { _id: user }, { id: new Types.ObjectId(), kind })).result;
+    expect([await of('restoration'), await of('deletion'), await of('deletion')]).toEqual([
+      'refused',
+      'posted',
+      'refused',
+    ]);
+    expect([await of('restoration'), await of('restoration')]).toEqual(['posted', 'refused']);
+    const { openEntries } = await readUser(store, user);
+    expect(Object.values(openEntries).map(({ kind }) => kind)).toEqual(['deletion', 'restoration']);
+  });
+
   it('a downgrade below what was used leaves nothing to spend, and a balance that is not negative', async () => {
     const user = await signUp(store, 'plus');
     await chargeOf(user, 60);
