@@ -58,6 +58,7 @@ const operation = z.object({
 const page = z.object({
   info: z.object({ title: z.string(), version: z.string(), description: z.string().default('') }),
   paths: z.record(z.string(), z.record(z.string(), operation)),
+  webhooks: z.record(z.string(), z.object({ post: operation })).default({}),
   components: z.object({
     schemas: z.record(z.string(), schema).default({}),
     securitySchemes: z.record(z.string(), z.object({ description: z.string().default('') })).default({}),
@@ -69,7 +70,7 @@ type Markup = ReturnType<typeof html>;
 
 /** The reference as one static page: headings, tables and links, readable without a script and by a screen reader. */
 export function docsPage(document: OpenApiDocument): Markup {
-  const { info, paths, components } = page.parse(JSON.parse(JSON.stringify(document)));
+  const { info, paths, webhooks, components } = page.parse(JSON.parse(JSON.stringify(document)));
   const operations = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, each]) => ({ ...each, method: method.toUpperCase(), path })),
   );
@@ -92,6 +93,7 @@ export function docsPage(document: OpenApiDocument): Markup {
 <p>The same for machines: <a href="/openapi.json">openapi.json</a>.</p></header>
 <nav aria-label="Contents"><ul>
 ${operations.map((each) => html`<li><a href="#${each.operationId}"><code>${each.method} ${each.path}</code></a></li>`)}
+<li><a href="#webhooks">What is sent to you</a></li>
 <li><a href="#errors">Errors</a></li>
 </ul></nav>
 <main id="content">
@@ -99,6 +101,12 @@ ${tags.map(
   (tag) => html`<section><h2 id="tag-${tag}">${tag}</h2>
 ${operations.filter((each) => each.tags.includes(tag)).map((each) => operationPart(each, schemes))}</section>`,
 )}
+<section><h2 id="webhooks">What is sent to you</h2>
+<p>By <code>POST</code>, to the endpoints that subscribe to it.</p>
+${Object.entries(webhooks).map(
+  ([event, { post }]) =>
+    html`<h3 id="${post.operationId}"><code>${event}</code> ${post.summary}</h3>${operationBody(post)}`,
+)}</section>
 <section><h2 id="errors">Errors</h2>${errorTable()}</section>
 <section><h2 id="schemas">Schemas</h2>
 ${Object.entries(components.schemas).map(
@@ -118,7 +126,13 @@ ${each.security
   .map(
     (scheme) => html`<p class="lock">Needs <code>Authorization: Bearer</code>: ${text(schemes[scheme] ?? scheme)}</p>`,
   )}
-${paragraph(each.description)}
+${operationBody(each)}
+</article>`;
+}
+
+/** What is sent, and what comes back. */
+function operationBody(each: z.output<typeof operation>): Markup {
+  return html`${paragraph(each.description)}
 ${table(
   'Parameters',
   ['Name', 'In', 'Type', 'Meaning'],
@@ -138,8 +152,7 @@ ${table(
     text(answer.description),
     html`${Object.values(answer.content ?? {}).map((media) => (media.schema ? type(media.schema) : ''))}`,
   ]),
-)}
-</article>`;
+)}`;
 }
 
 /** Every code with an anchor of its own, which is where `type` of a problem points. */

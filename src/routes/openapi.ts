@@ -3,6 +3,7 @@ import { generateSpecs } from 'hono-openapi';
 import manifest from '../../package.json' with { type: 'json' };
 import type { EdgeEnv } from '../middleware/context.ts';
 import { ANSWER_HEADERS, complete } from './openapiCompletion.ts';
+import { describeWebhooks } from './openapiWebhooks.ts';
 
 /** An OpenAPI 3.1 document. */
 export type OpenApiDocument = Awaited<ReturnType<typeof generateSpecs>>;
@@ -16,6 +17,7 @@ const METHODS = ['get', 'put', 'post', 'patch', 'delete'] as const;
 
 /** Describes an application by its own routes and the schemas that validate them. */
 export async function openApiOf(app: Hono<EdgeEnv>): Promise<OpenApiDocument> {
+  const { webhooks, schemas } = await describeWebhooks();
   const document = await generateSpecs(app, {
     excludeStaticFile: false,
     // What refuses a body documents that itself; this is for the routes with a query alone.
@@ -26,7 +28,9 @@ export async function openApiOf(app: Hono<EdgeEnv>): Promise<OpenApiDocument> {
     documentation: {
       info: { title: 'Artifex', version: manifest.version, description: INTRODUCTION },
       servers: [{ url: '/' }],
+      webhooks,
       components: {
+        schemas,
         headers: ANSWER_HEADERS,
         securitySchemes: {
           session: {

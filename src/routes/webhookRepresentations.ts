@@ -3,14 +3,16 @@ import {
   DELIVERY_ERRORS,
   DELIVERY_STATUSES,
   DELIVERY_TYPES,
+  type DeliveryType,
   DISABLED_REASONS,
+  PING,
   WEBHOOK_EVENTS,
   WEBHOOK_LIMITS,
 } from '../domain/webhooks.ts';
 import type { WebhookDelivery } from '../models/WebhookDelivery.ts';
 import type { WebhookEndpoint } from '../models/WebhookEndpoint.ts';
 import { readable, represent, writable } from './permitted.ts';
-import { generationOut } from './representations.ts';
+import { generationOut, generationSchema } from './representations.ts';
 import { instantSchema } from './schemas.ts';
 
 const url = z
@@ -121,11 +123,24 @@ export function deliveryOut(document: WebhookDelivery): z.input<typeof deliveryS
   });
 }
 
-/** What is sent: Standard Webhooks, "Payload structure". */
+const pinged = z.object({ endpointId: z.string().describe('The endpoint that was pinged.') });
+
+/** What is sent, by its type: Standard Webhooks, "Payload structure". */
+export const EVENT_SCHEMAS = {
+  'generation.processing': eventSchema('generation.processing', 'GenerationProcessingEvent', generationSchema),
+  'generation.completed': eventSchema('generation.completed', 'GenerationCompletedEvent', generationSchema),
+  'generation.failed': eventSchema('generation.failed', 'GenerationFailedEvent', generationSchema),
+  'generation.cancelled': eventSchema('generation.cancelled', 'GenerationCancelledEvent', generationSchema),
+  [PING]: eventSchema(PING, 'PingEvent', pinged),
+} as const satisfies Record<DeliveryType, z.ZodObject>;
+
+function eventSchema<Type extends DeliveryType, Data extends z.ZodObject>(type: Type, id: string, data: Data) {
+  return z.object({ type: z.literal(type), timestamp: instantSchema.describe('When it happened.'), data }).meta({ id });
+}
+
+/** The text of an event. */
 export function webhookBody({ type, eventAt, data, endpointId }: WebhookDelivery, origin: string): string {
-  return JSON.stringify({
-    type,
-    timestamp: eventAt.toISOString(),
-    data: data ? generationOut(data, origin) : { endpointId: endpointId.toHexString() },
-  });
+  const sent = { type, timestamp: eventAt.toISOString() };
+  const ping: z.input<typeof pinged> = { endpointId: endpointId.toHexString() };
+  return JSON.stringify({ ...sent, data: data ? generationOut(data, origin) : ping });
 }

@@ -25,6 +25,9 @@ const operationSchema = z.looseObject({
 const documentSchema = z.object({
   openapi: z.string().startsWith('3.1.'),
   paths: z.record(z.string(), z.record(z.string(), operationSchema)),
+  webhooks: z
+    .record(z.string(), z.object({ post: operationSchema.extend({ requestBody: z.object({ content }) }) }))
+    .default({}),
   components: z.object({
     schemas: z.record(z.string(), jsonSchema),
     securitySchemes: z.record(z.string(), z.unknown()),
@@ -43,6 +46,8 @@ export interface Operation extends z.output<typeof operationSchema> {
 
 export interface Described {
   operations: Operation[];
+  /** What is sent to others: the schema of the body and the names of the header fields, by the name of the event. */
+  webhooks: Map<string, { body: JsonSchema; headers: string[] }>;
   schemas: Record<string, JsonSchema>;
   securitySchemes: string[];
   /** The schema that a reference names, and any other as it is. */
@@ -106,6 +111,15 @@ export async function readDescription(response: Response): Promise<Described> {
         schemes: operation.security.flatMap((each) => Object.keys(each)),
         body: operation.requestBody?.content['application/json']?.schema,
       })),
+    ),
+    webhooks: new Map(
+      Object.entries(document.webhooks).map(([event, { post }]) => [
+        event,
+        {
+          body: post.requestBody.content['application/json']?.schema ?? {},
+          headers: post.parameters.filter((each) => each.in === 'header' && each.required).map(({ name }) => name),
+        },
+      ]),
     ),
     schemas,
     securitySchemes: Object.keys(securitySchemes),

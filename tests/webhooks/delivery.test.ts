@@ -4,16 +4,18 @@ import type { AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { webhookBody } from '@/app.ts';
-import { RETRY_DELAYS_MS, WEBHOOK_EVENTS, WEBHOOK_LIMITS } from '@/domain/webhooks.ts';
+import { DELIVERY_TYPES, RETRY_DELAYS_MS, WEBHOOK_EVENTS, WEBHOOK_LIMITS } from '@/domain/webhooks.ts';
 import { attempt } from '@/jobs/delivering.ts';
 import { createPost } from '@/outbound/post.ts';
-import { claimDelivery, listDeliveries } from '@/repositories/webhookDeliveries.ts';
+import { claimDelivery, listDeliveries, ping } from '@/repositories/webhookDeliveries.ts';
 import { createEndpoint, getEndpoint, rotateSecret } from '@/repositories/webhookEndpoints.ts';
 import { createGeneration } from '@/workflows/createGeneration.ts';
 import { cancel } from '@/workflows/endGeneration.ts';
 import { publishEvents } from '@/workflows/publishEvents.ts';
+import { testApplication } from '../support/application.ts';
 import { contextOf } from '../support/context.ts';
 import { signUp, useDatabase } from '../support/database.ts';
+import { readDescription } from '../support/openapi.ts';
 
 const store = useDatabase();
 const ctx = contextOf(store);
@@ -96,6 +98,31 @@ describe('an event', () => {
       });
     }
     expect(() => new Webhook(secret).verify(`${sent.body} `, signed)).toThrow();
+  });
+
+  it('is what the description of the API says: its body, and the header fields that every one has', async () => {
+    [status, headers] = [200, {}];
+    const described = await readDescription(await (await testApplication(store)).request('/openapi.json'));
+    expect([...described.webhooks.keys()]).toEqual([...DELIVERY_TYPES]);
+    const { userId, endpoint } = await someone();
+    await cancelled(userId);
+    await deliver();
+    await ping(store, userId, endpoint._id);
+    await deliver();
+    const sent = received.slice(-2);
+    expect(sent.map(({ body }) => JSON.parse(body).type)).toEqual(['generation.cancelled', 'webhook.ping']);
+    for (const each of sent) {
+      const body = JSON.parse(each.body);
+      const event = described.webhooks.get(body.type);
+      const others = [...described.webhooks.keys()].filter((type) => type !== body.type);
+      expect(described.accepts(event?.body ?? {}, body)).toBe(true);
+      expect(others.filter((type) => described.accepts(described.webhooks.get(type)?.body ?? {}, body))).toEqual([]);
+      expect(
+        Object.keys(each.headers)
+          .filter((name) => name.startsWith('webhook-'))
+          .sort(),
+      ).toEqual(event?.headers.toSorted());
+    }
   });
 
   it('is tried again over a day, with one id, and five that fail for good disable the endpoint', async () => {
