@@ -35,17 +35,17 @@ export async function comparePage(
 ): Promise<Compared | null> {
   const snapshots = await Promise.all(subscriptions.map((one) => snapshotOf(one, deps.config.prices)));
   const ids = snapshots.map(({ facts }) => facts.stripeSubscriptionId);
-  const before = await equalAmong(deps, snapshots, ids);
-  const different = snapshots.filter((one) => !before.has(one));
+  const stored = await storedById(deps, ids);
+  const different = snapshots.filter((one) => !isEqual(one, stored));
   const outcomes = new Map<string, Outcome>();
   for (const customer of new Set(different.map(({ facts }) => facts.stripeCustomerId))) {
     if (signal?.aborted) return null;
     outcomes.set(customer, await madeEqual(deps, customer, signal));
   }
-  const after = different.length > 0 ? await equalAmong(deps, different, ids) : before;
+  const now = different.length > 0 ? await storedById(deps, ids) : stored;
   await markListed(deps.store, ids, listedAt);
-  const found: Compared = { equal: before.size, repaired: 0, unknown: 0, needPerson: 0 };
-  for (const one of different) found[kindOf(one, outcomes.get(one.facts.stripeCustomerId), after.has(one))] += 1;
+  const found: Compared = { equal: snapshots.length - different.length, repaired: 0, unknown: 0, needPerson: 0 };
+  for (const one of different) found[kindOf(one, outcomes.get(one.facts.stripeCustomerId), now)] += 1;
   return found;
 }
 
@@ -65,26 +65,29 @@ export async function madeEqual(
   }
 }
 
-/** Those that are stored as they are at Stripe, with nothing that a person has to mend. */
-async function equalAmong(
-  { store }: BillingDeps,
-  snapshots: readonly Snapshot[],
-  ids: readonly string[],
-): Promise<Set<Snapshot>> {
-  const stored = new Map((await storedAmong(store, ids)).map((one) => [one.stripeSubscriptionId, one]));
-  return new Set(
-    snapshots.filter(({ facts, fingerprint, problems }) => {
-      const { synced, unapplied } = stored.get(facts.stripeSubscriptionId) ?? {};
-      return synced === fingerprint && unapplied === undefined && problems.length === 0;
-    }),
-  );
+type Stored = Awaited<ReturnType<typeof storedAmong>>[number];
+
+async function storedById({ store }: BillingDeps, ids: readonly string[]): Promise<ReadonlyMap<string, Stored>> {
+  const stored = await storedAmong(store, ids);
+  return new Map(stored.map((one) => [one.stripeSubscriptionId ?? '', one]));
 }
 
-function kindOf({ facts, problems }: Snapshot, outcome: Outcome | undefined, isEqual: boolean): keyof Compared {
+/** Stored as it is at Stripe, with nothing that a person has to mend. */
+function isEqual({ facts, fingerprint, problems }: Snapshot, stored: ReadonlyMap<string, Stored>): boolean {
+  const { synced, unapplied } = stored.get(facts.stripeSubscriptionId) ?? {};
+  return synced === fingerprint && unapplied === undefined && problems.length === 0;
+}
+
+/** @param stored after the sync; Stripe may have had news since the page was read */
+function kindOf(
+  { facts, problems }: Snapshot,
+  outcome: Outcome | undefined,
+  stored: ReadonlyMap<string, Stored>,
+): keyof Compared {
   if (outcome === 'unknown_user') return 'unknown';
-  if (isEqual) return 'repaired';
-  const isLive = !hasEnded(facts);
-  if (outcome === 'conflict' || problems.length > 0 || isLive) return 'needPerson';
-  // It ended, and of who had it nothing is left.
-  return 'equal';
+  if (outcome === 'conflict' || problems.length > 0) return 'needPerson';
+  const followsStripe = stored.get(facts.stripeSubscriptionId)?.synced !== undefined;
+  if (followsStripe) return outcome === 'repaired' ? 'repaired' : 'equal';
+  // One that is live has to make way for another one. Of who had one that has ended nothing may be left.
+  return hasEnded(facts) ? 'equal' : 'needPerson';
 }
