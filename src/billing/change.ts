@@ -5,6 +5,7 @@ import { isHigherTier, type SubscriptionTier } from '../domain/tiers.ts';
 import type { Subscription } from '../models/Subscription.ts';
 import { liveSubscriptionOf } from '../repositories/syncedSubscriptions.ts';
 import { customerOf } from './customers.ts';
+import { underKey } from './idempotency.ts';
 import { idOf } from './snapshot.ts';
 import { calling, type PaidTier, priceOf } from './stripe.ts';
 import { type BillingDeps, syncCustomer } from './sync.ts';
@@ -91,13 +92,8 @@ function requireActive({ status }: Stored): void {
   );
 }
 
-const keyOf = (
-  what: string,
-  { stripeSubscriptionId, revision }: Stored,
-  ...more: string[]
-): { idempotencyKey: string } => ({
-  idempotencyKey: [what, stripeSubscriptionId, revision, ...more].join(':'),
-});
+const keyOf = (what: string, { stripeSubscriptionId, revision }: Stored, ...more: string[]): string =>
+  [what, stripeSubscriptionId, revision, ...more].join(':');
 
 /** https://docs.stripe.com/billing/subscriptions/upgrade-downgrade: the higher tier is there when its invoice is paid, and not before. */
 async function upgrade({ stripe, config }: BillingDeps, stored: Stored, tier: PaidTier): Promise<void> {
@@ -106,24 +102,21 @@ async function upgrade({ stripe, config }: BillingDeps, stored: Stored, tier: Pa
     const { items } = await stripe.subscriptions.retrieve(stored.stripeSubscriptionId);
     const [item] = items.data;
     if (!item) throw new ArtifexError('conflict', 'The subscription sells nothing. Look into the billing portal.');
-    await stripe.subscriptions.update(
-      stored.stripeSubscriptionId,
-      {
-        items: [{ id: item.id, price }],
-        proration_behavior: 'always_invoice',
-        payment_behavior: 'pending_if_incomplete',
-      },
-      keyOf('upgrade', stored, price),
+    const upgraded: Stripe.SubscriptionUpdateParams = {
+      items: [{ id: item.id, price }],
+      proration_behavior: 'always_invoice',
+      payment_behavior: 'pending_if_incomplete',
+    };
+    await underKey(keyOf('upgrade', stored, price), (options) =>
+      stripe.subscriptions.update(stored.stripeSubscriptionId, upgraded, options),
     );
   });
 }
 
 async function setCancel({ stripe }: BillingDeps, stored: Stored, cancels: boolean): Promise<void> {
   await calling(() =>
-    stripe.subscriptions.update(
-      stored.stripeSubscriptionId,
-      { cancel_at_period_end: cancels },
-      keyOf(cancels ? 'cancel' : 'resume', stored),
+    underKey(keyOf(cancels ? 'cancel' : 'resume', stored), (options) =>
+      stripe.subscriptions.update(stored.stripeSubscriptionId, { cancel_at_period_end: cancels }, options),
     ),
   );
 }
@@ -135,27 +128,25 @@ async function downgrade({ stripe, config }: BillingDeps, stored: Stored, tier: 
     const { schedule } = await stripe.subscriptions.retrieve(stored.stripeSubscriptionId);
     const { id, phases } = schedule
       ? await stripe.subscriptionSchedules.retrieve(idOf(schedule))
-      : await stripe.subscriptionSchedules.create(
-          { from_subscription: stored.stripeSubscriptionId },
-          keyOf('schedule', stored),
+      : await underKey(keyOf('schedule', stored), (options) =>
+          stripe.subscriptionSchedules.create({ from_subscription: stored.stripeSubscriptionId }, options),
         );
     const [current] = phases;
     if (!current)
       throw new ArtifexError('conflict', 'The subscription has no running period. Look into the billing portal.');
-    await stripe.subscriptionSchedules.update(
-      id,
-      {
-        end_behavior: 'release',
-        phases: [
-          {
-            items: current.items.map((item) => ({ price: idOf(item.price), quantity: item.quantity ?? 1 })),
-            start_date: current.start_date,
-            end_date: current.end_date,
-          },
-          { items: [{ price, quantity: 1 }], duration: { interval: 'month', interval_count: 1 } },
-        ],
-      },
-      keyOf('downgrade', stored, id, price),
+    const downgraded: Stripe.SubscriptionScheduleUpdateParams = {
+      end_behavior: 'release',
+      phases: [
+        {
+          items: current.items.map((item) => ({ price: idOf(item.price), quantity: item.quantity ?? 1 })),
+          start_date: current.start_date,
+          end_date: current.end_date,
+        },
+        { items: [{ price, quantity: 1 }], duration: { interval: 'month', interval_count: 1 } },
+      ],
+    };
+    await underKey(keyOf('downgrade', stored, id, price), (options) =>
+      stripe.subscriptionSchedules.update(id, downgraded, options),
     );
   });
 }
@@ -165,6 +156,8 @@ async function release({ stripe }: BillingDeps, stored: Stored): Promise<void> {
   await calling(async () => {
     const { schedule } = await stripe.subscriptions.retrieve(stored.stripeSubscriptionId);
     if (!schedule) return;
-    await stripe.subscriptionSchedules.release(idOf(schedule), {}, { idempotencyKey: `release:${idOf(schedule)}` });
+    await underKey(`release:${idOf(schedule)}`, (options) =>
+      stripe.subscriptionSchedules.release(idOf(schedule), {}, options),
+    );
   });
 }

@@ -5,6 +5,7 @@ import type { OpenCheckout } from '../models/BillingAccount.ts';
 import { billingAccountOf, replaceCheckout } from '../repositories/billingAccounts.ts';
 import { liveSubscriptionOf } from '../repositories/syncedSubscriptions.ts';
 import { asCustomer, type Payer } from './customers.ts';
+import { underKey } from './idempotency.ts';
 import { calling, type PaidTier, priceOf } from './stripe.ts';
 import { type BillingDeps, syncCustomer } from './sync.ts';
 
@@ -85,7 +86,7 @@ function createSession(
     success_url: `${config.appUrl}/billing?checkout=success`,
     cancel_url: `${config.appUrl}/billing?checkout=cancelled`,
   };
-  return calling(() => stripe.checkout.sessions.create(session, { idempotencyKey: `checkout:${id}` }));
+  return calling(() => underKey(`checkout:${id}`, (options) => stripe.checkout.sessions.create(session, options)));
 }
 
 /** One that was paid or expired meanwhile cannot be expired; the next look tells which. */

@@ -2,6 +2,7 @@ import type { Types } from 'mongoose';
 import { ArtifexError } from '../domain/errors.ts';
 import { billingAccountOf, forgetCustomer, keepCustomer } from '../repositories/billingAccounts.ts';
 import { findSubscription } from '../repositories/subscriptions.ts';
+import { underKey } from './idempotency.ts';
 import { calling, isMissing } from './stripe.ts';
 import type { BillingDeps } from './sync.ts';
 
@@ -47,8 +48,10 @@ export async function asCustomer<Result>(
  */
 async function makeCustomer({ stripe, store }: BillingDeps, user: Payer, gone?: string): Promise<string> {
   const userId = user._id.toHexString();
-  const idempotencyKey = ['customer', userId, ...(gone === undefined ? [] : [gone])].join(':');
-  const made = await calling(() => stripe.customers.create({ metadata: { userId } }, { idempotencyKey }));
+  const key = ['customer', userId, ...(gone === undefined ? [] : [gone])].join(':');
+  const made = await calling(() =>
+    underKey(key, (options) => stripe.customers.create({ metadata: { userId } }, options)),
+  );
   const stored = await keepCustomer(store, user._id, made.id);
   if (stored === null) throw new ArtifexError('conflict', 'The customer at Stripe belongs to another account.');
   const told = { ...(user.email !== '' && { email: user.email }), ...(user.name !== '' && { name: user.name }) };

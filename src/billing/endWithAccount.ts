@@ -7,6 +7,7 @@ import { recordActOnce } from '../repositories/audit.ts';
 import { clearEnding, dueEnding, isDeletedUser, type OwedEnding, postponeEnding } from '../repositories/endings.ts';
 import { storedSubscriptionId } from '../repositories/syncedSubscriptions.ts';
 import { actIdOf } from './actId.ts';
+import { underKey } from './idempotency.ts';
 import { idOf, snapshotOf } from './snapshot.ts';
 import { calling, isMissing } from './stripe.ts';
 import { type BillingDeps, syncCustomer } from './sync.ts';
@@ -87,7 +88,9 @@ async function end(
   if (UNPAID.has(status)) return stripe.subscriptions.cancel(id, { cancellation_details });
   // A schedule stands in the way.
   if (schedule)
-    await stripe.subscriptionSchedules.release(idOf(schedule), {}, { idempotencyKey: `release:${idOf(schedule)}` });
+    await underKey(`release:${idOf(schedule)}`, (options) =>
+      stripe.subscriptionSchedules.release(idOf(schedule), {}, options),
+    );
   return stripe.subscriptions.update(id, { cancel_at_period_end: true, cancellation_details });
 }
 

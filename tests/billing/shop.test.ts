@@ -93,6 +93,20 @@ describe('Checkout', () => {
     },
   );
 
+  it('is sold within the day though Stripe remembers an error of its own', async () => {
+    const person = await shop.current.app.person();
+    const { server } = shop.current;
+    for (const part of ['POST /v1/customers', 'POST /v1/checkout/sessions']) {
+      server.faults = failing(part, 'error_kept', 3);
+      await person.post('/v1/subscription/checkout', { tier: 'plus' });
+    }
+    server.faults = () => null;
+    const id = await checkout(person, 'plus');
+    expect(await checkout(person, 'plus')).toBe(id);
+    complete(server.world, id);
+    expect(server.world.subscriptions.size).toBe(1);
+  });
+
   it('makes a new customer in the place of one who was deleted at Stripe', async () => {
     const person = await subscriber('plus');
     const { world } = shop.current.server;

@@ -1,4 +1,5 @@
 import Stripe from 'stripe';
+import { isRememberedFailure } from '../idempotency.ts';
 
 /** Tries under keys of their own: each one stands for a creation whose outcome is known and is not there any more. */
 const MAX_ATTEMPTS = 8;
@@ -33,8 +34,7 @@ async function unlessRemembered<Made>(create: () => Promise<Made>): Promise<Made
   try {
     return await create();
   } catch (error) {
-    if (error instanceof Stripe.errors.StripeIdempotencyError) return null;
-    if (error instanceof Stripe.errors.StripeError && error.headers?.['idempotent-replayed'] === 'true') return null;
+    if (error instanceof Stripe.errors.StripeIdempotencyError || isRememberedFailure(error)) return null;
     throw error;
   }
 }

@@ -2,12 +2,12 @@
  * What may go wrong with one call:
  * - `rate_limited`, `error`: refused with 429 or 500 before anything is done.
  * - `error_after`: done, and yet answered 500.
+ * - `error_kept`: refused with 500, which is remembered under the call's idempotency key, as an outcome like others.
  * - `cut`: the connection ends before anything is done.
  * - `cut_after`: done, and the answer lost.
  */
-export const FAULTS = ['rate_limited', 'error', 'error_after', 'cut', 'cut_after'] as const;
-/** - `error_kept`: refused with 500, and the refusal remembered under the call's idempotency key. */
-export type Fault = (typeof FAULTS)[number] | 'error_kept';
+export const FAULTS = ['rate_limited', 'error', 'error_after', 'error_kept', 'cut', 'cut_after'] as const;
+export type Fault = (typeof FAULTS)[number];
 
 /** @returns the fault that meets the call, or null */
 export type FaultPlan = (call: { pattern: string; attempt: number }) => Fault | null;
