@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const PARTS = ['start', 'http', 'streams', 'workerd', 'charges', 'growth'] as const;
+export const PARTS = ['start', 'http', 'streams', 'webhooks', 'workerd', 'charges', 'growth'] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface BenchOptions {
@@ -21,6 +21,7 @@ export const USAGE = `Usage: npm run bench -- [PART ...] [--rounds N] [--seconds
   start     from nothing but installed packages to the first 201
   http      requests beside handlers that one would write without Artifex, on Bun, Node and Deno
   streams   1,000 open event streams and 500 requests a second on one process
+  webhooks  500 webhooks of Stripe a second for 30 seconds, and requests beside them, on one process
   workerd   connections held by Durable Objects beside one for each request
   charges   a charge beside what one would write without Artifex
   growth    what is read often, at ${FEW_GENERATIONS} and at more generations

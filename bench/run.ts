@@ -4,6 +4,7 @@ import { charges } from './data/charges.ts';
 import { growth } from './data/growth.ts';
 import { overhead } from './http/overhead.ts';
 import { streams } from './http/streams.ts';
+import { webhooks } from './http/webhooks.ts';
 import { workerd } from './http/workerd.ts';
 import { type BenchOptions, type Part, parseOptions, USAGE } from './options.ts';
 import { type Row, table } from './table.ts';
@@ -14,6 +15,7 @@ const BENCHMARKS: Readonly<Record<Part, Benchmark>> = {
   start: { title: 'From nothing but installed packages to the first 201', run: coldStart },
   http: { title: 'Requests over HTTP beside bare handlers', run: overhead },
   streams: { title: 'Open event streams, and requests beside them', run: streams },
+  webhooks: { title: 'Webhooks that are taken and applied, and requests beside them', run: webhooks },
   workerd: { title: 'Connections of a Worker to the database', run: workerd },
   charges: { title: 'A charge beside what one would write without Artifex', run: charges },
   growth: { title: 'What is read often, in a small and in a large database', run: growth },

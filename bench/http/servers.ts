@@ -102,6 +102,7 @@ async function startProgram(program: Program, entry: string, env: Record<string,
     }
     child.once('exit', () => reject(new Error(`${entry} ended on ${program} before it listened`)));
   });
+  await untilPrepared(url);
   return {
     url,
     pid: child.pid ?? null,
@@ -110,4 +111,9 @@ async function startProgram(program: Program, entry: string, env: Record<string,
       await once(child, 'exit');
     },
   };
+}
+
+/** A process listens before its database is prepared. The bare server has nothing to prepare, and no such address. */
+async function untilPrepared(url: string): Promise<void> {
+  while ((await fetch(`${url}/readyz`)).status === 503) await new Promise((resolve) => setTimeout(resolve, 50));
 }

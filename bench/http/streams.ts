@@ -50,7 +50,6 @@ export async function streams(): Promise<Row[]> {
 export async function measureStreams(place: BenchPlace, runtime: 'bun' | 'node', size: StreamsSize): Promise<Row> {
   const server = await place.start(runtime, `src/runtimes/${runtime}.ts`, { WORKER_TOKEN });
   try {
-    await untilReady(server);
     const generations = await createGenerations(server, place, size.streams);
     const before = await memoryOf(server);
     const followed = await openStreams(server, generations);
@@ -82,10 +81,6 @@ export async function measureStreams(place: BenchPlace, runtime: 'bun' | 'node',
 }
 
 const missing = (seen: Follower['seen']) => STATES.filter((state) => seen.every(({ id }) => id !== state)).length;
-
-async function untilReady({ url }: BenchServer): Promise<void> {
-  while (!(await fetch(`${url}/readyz`)).ok) await new Promise((resolve) => setTimeout(resolve, 50));
-}
 
 async function createGenerations({ url }: BenchServer, { tokens }: BenchPlace, count: number) {
   const generations: { id: string; token: string }[] = [];

@@ -156,4 +156,46 @@ describe('paid months', () => {
       { numRuns: 60 },
     );
   }, 60_000);
+
+  it('begin by what has been followed last: older terms move neither tier nor dates, nor begin a period', async () => {
+    const began = at('2027-01-15T12:00:00Z');
+    store.clock.set(new Date(began.getTime() - 3 * DAY));
+    const user = await signUp(store);
+    const tell = async (sum: number, tier: 'plus' | 'pro', months: number) => {
+      const paidPeriod = { start: addMonths(began, months), end: addMonths(began, months + 1) };
+      const version = { sum, seen: String(sum) };
+      const posting = { id: new Types.ObjectId(), kind: 'terms', tier, paidPeriod, version } as const;
+      return (await post(store, { _id: user }, posting)).result;
+    };
+    store.clock.set(began);
+    expect(await tell(3, 'pro', 0)).toBe('posted');
+    await charge(user, 5);
+    const before = await readUser(store, user);
+    expect([await tell(3, 'plus', 0), await tell(2, 'plus', 1)]).toEqual(['refused', 'refused']);
+    const { subscriptionTier, quotaResetDate, periodNumber, monthlyUsage } = await readUser(store, user);
+    expect({ subscriptionTier, quotaResetDate, periodNumber, monthlyUsage }).toEqual({
+      subscriptionTier: 'pro',
+      quotaResetDate: before.quotaResetDate,
+      periodNumber: before.periodNumber,
+      monthlyUsage: 5,
+    });
+  });
+
+  it('that the account has left behind move no date, however new their news is', async () => {
+    const began = at('2027-01-15T12:00:00Z');
+    const paidPeriod = { start: began, end: addMonths(began, 1) };
+    const tell = (sum: number) =>
+      post(store, { _id: user }, { id: new Types.ObjectId(), ...terms, version: { sum, seen: String(sum) } });
+    const terms = { kind: 'terms', tier: 'pro', paidPeriod } as const;
+    store.clock.set(began);
+    const user = await signUp(store);
+    await tell(1);
+    // The clock begins the next month before anything is heard of it.
+    store.clock.set(new Date(paidPeriod.end.getTime() + DAY));
+    await charge(user, 7);
+    const { quotaResetDate } = await readUser(store, user);
+    expect(await tell(2)).toMatchObject({ result: 'posted' });
+    await charge(user, 1);
+    expect(await readUser(store, user)).toMatchObject({ monthlyUsage: 8, quotaResetDate });
+  });
 });

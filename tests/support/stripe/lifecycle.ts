@@ -1,6 +1,6 @@
 import { DAY, monthsOn, periodEndAfter } from './calendar.ts';
 import { attemptPayment, bill } from './invoices.ts';
-import type { Price, Subscription, SubscriptionItem } from './shapes.ts';
+import type { Event, Price, Subscription, SubscriptionItem } from './shapes.ts';
 import { the, type World } from './world.ts';
 
 /** How long an incomplete subscription waits for its first payment: 23 hours (https://docs.stripe.com/billing/subscriptions/overview). */
@@ -73,12 +73,13 @@ export function itemOf(
   };
 }
 
-/** Does something to a subscription, and tells of what it changed. */
-export function change(world: World, subscription: Subscription, work: () => void): void {
+/** Does something to a subscription, and tells of what it changed, if anything. */
+export function change(world: World, subscription: Subscription, work: () => void): Event | undefined {
   const before = structuredClone(subscription);
   work();
   const previous = differences(before, subscription);
-  if (Object.keys(previous).length > 0) world.emit('customer.subscription.updated', subscription, previous);
+  if (Object.keys(previous).length === 0) return undefined;
+  return world.emit('customer.subscription.updated', subscription, previous);
 }
 
 function differences(before: Subscription, after: Subscription): Record<string, unknown> {
