@@ -1,6 +1,7 @@
 import { EnvironmentError } from '../config/env.ts';
 import { errorFields } from '../config/log.ts';
 import { whenBodyEnds } from './bodyEnd.ts';
+import { readOut } from './unreadBody.ts';
 import { openWorkerSession, type WorkerSession } from './workerSession.ts';
 import { appOf, type Bindings, refuse, setupOrProblem, type WorkerSetup } from './workerSetup.ts';
 
@@ -46,6 +47,7 @@ export class ApiObject {
     try {
       await session.connect();
       const response = await fetch(request);
+      await readOut(request);
       if (isStream(response)) return whenBodyEnds(response, ended);
       ended();
       return response;

@@ -183,6 +183,15 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     await untilStreams(runtime, 0);
   });
 
+  it('a body that is too large is refused with an answer, however many come at once', async () => {
+    const headers = await people.newcomer();
+    const body = 'x'.repeat(1_100_000);
+    const refused = await Promise.all(
+      Array.from({ length: 16 }, async () => problemOf(await post(runtime, '/v1/generations', body, headers))),
+    );
+    expect(new Set(refused.map(({ code }) => code))).toEqual(new Set(['payload_too_large']));
+  });
+
   it('a page of a configured origin may ask, and no other', async () => {
     const preflight = (origin: string) =>
       ask(runtime, '/v1/generations', {
