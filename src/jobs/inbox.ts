@@ -19,31 +19,41 @@ export type EventObserver = (source: string, attempted: Attempted, lagSeconds: n
 
 /** Events applied at once: each one may wait for somebody else's answer. */
 const HANDS = 16;
-/** Events held in memory: as many as are applied well within their lease. */
-const ROOM = 500;
+/** Events held in memory; those about the same subject are applied together, so that a crowd of them costs little more than one. */
+const ROOM = 5_000;
 const LOOK_INTERVAL_MS = 2_000;
 
 export function createInbox(ctx: Context, handlers: EventHandlers, observe: EventObserver = () => {}): Inbox {
-  const waiting: ClaimedEvent[] = [];
+  const waiting = new Map<string, ClaimedEvent[]>();
+  let held = 0;
   const underWay = new Set<Promise<void>>();
   const looks = new Set<Promise<void>>();
   const stopping = new AbortController();
 
   function take(event: ClaimedEvent): void {
-    waiting.push(event);
+    const about = event.subject === undefined ? event._id : `${event.source}:${event.subject}`;
+    waiting.set(about, [...(waiting.get(about) ?? []), event]);
+    held += 1;
     fill();
   }
 
   function fill(): void {
     while (underWay.size < HANDS) {
-      const event = waiting.shift();
-      if (!event) return;
-      const attempt = handle(event).finally(() => {
+      const [next] = waiting;
+      if (!next) return;
+      const [about, events] = next;
+      waiting.delete(about);
+      held -= events.length;
+      const attempt = handleAll(events).finally(() => {
         underWay.delete(attempt);
         fill();
       });
       underWay.add(attempt);
     }
+  }
+
+  async function handleAll(events: readonly ClaimedEvent[]): Promise<void> {
+    await Promise.all(events.map(handle));
   }
 
   async function handle(event: ClaimedEvent): Promise<void> {
@@ -88,7 +98,7 @@ export function createInbox(ctx: Context, handlers: EventHandlers, observe: Even
   }
 
   return {
-    hasRoom: () => waiting.length < ROOM,
+    hasRoom: () => held < ROOM,
     take,
     wake,
     work,

@@ -2,6 +2,7 @@ import type { Types } from 'mongoose';
 import { describe, expect, it } from 'vitest';
 import { ledgerOf } from '@/models/collections.ts';
 import { resetDueQuotas } from '@/repositories/accounts.ts';
+import { endGraces } from '@/repositories/syncedSubscriptions.ts';
 import { sweep } from '@/workflows/sweep.ts';
 import { useShop } from '../support/billing.ts';
 import { readUser, signUp, useDatabase } from '../support/database.ts';
@@ -54,6 +55,17 @@ describe('an unpaid period', () => {
     store.clock.advance(1000);
     await sweep(shop.current.app.ctx, 0);
     expect(await tierOf(userId)).toBe('free');
+  });
+
+  it('ends its grace once: later sweeps find nothing to do', async () => {
+    const { customer, subscription } = await subscriber();
+    shop.current.server.world.declined.add(customer);
+    pass((subscription.items.data[0]?.current_period_end ?? 0) - shop.current.server.world.now);
+    await shop.current.deliver();
+    store.clock.advance(3 * DAY * 1000);
+    expect([await endGraces(store), await endGraces(store)]).toEqual([1, 0]);
+    expect(await sweep(shop.current.app.ctx, 0)).toMatchObject({ subscriptionsFollowed: 1 });
+    expect(await sweep(shop.current.app.ctx, 0)).toMatchObject({ subscriptionsFollowed: 0 });
   });
 
   it('comes back when it is paid, and resets the quota no second time', async () => {

@@ -9,6 +9,7 @@ import { createGeneration } from '@/workflows/createGeneration.ts';
 import { cancel, complete, fail } from '@/workflows/endGeneration.ts';
 import { sweep } from '@/workflows/sweep.ts';
 import { clearBooks, faultsIn, readBooks } from '../support/books.ts';
+import { behindGate } from '../support/commandGate.ts';
 import { contextOf } from '../support/context.ts';
 import { signUp, useDatabase } from '../support/database.ts';
 import { examinedDuring } from '../support/examined.ts';
@@ -143,6 +144,47 @@ describe('the slots of a tier', () => {
     await sweep(ctx, 0);
     const books = await readBooks(store);
     expect(books.flatMap((each) => faultsIn(each, store.clock.now()))).toEqual([]);
+  });
+});
+
+describe('what moves between the look at the places and the change of one', () => {
+  /** Lets the places be looked at, and then does something before they are changed. */
+  const admitBeside = (userId: Types.ObjectId, act: () => Promise<unknown>) => {
+    let hasActed = false;
+    return behindGate(
+      async ({ name, send }) => {
+        if (name === 'bulkWrite' && !hasActed) {
+          hasActed = true;
+          await behindGate(({ send: sendOther }) => sendOther(), act);
+        }
+        return send();
+      },
+      () => admitWaiting(store, [userId]),
+    );
+  };
+
+  it('keeps what has ended out of the queue', async () => {
+    const userId = await signUp(store);
+    const [asked] = await ask(userId, 1);
+    if (!asked) throw new Error('One was just asked for');
+    expect(await admitBeside(userId, () => cancel(ctx, userId, asked._id))).toBe(0);
+    const stored = await generationsOf(store).findOne({ _id: asked._id });
+    expect(stored).toMatchObject({ status: 'cancelled' });
+    expect(stored).not.toHaveProperty('slot');
+    expect(await claimAll()).toEqual([]);
+  });
+
+  it('keeps its slot when it has been claimed', async () => {
+    const userId = await signUp(store, 'plus');
+    await ask(userId, 2);
+    await admitWaiting(store, [userId]);
+    await setTier(userId, 'free');
+    // One has to go back; just that one is claimed, and the other too.
+    await admitBeside(userId, claimAll);
+    expect(await generationsOf(store).countDocuments({ userId, status: 'processing', slot: { $exists: true } })).toBe(
+      2,
+    );
+    expect(await generationsOf(store).countDocuments({ userId, waitingSince: { $exists: true } })).toBe(0);
   });
 });
 

@@ -212,6 +212,38 @@ describe('a sweep', () => {
   });
 });
 
+describe('the settlement of what others have a part in', () => {
+  it('marks no generation of another user as paid', async () => {
+    const [payer, other] = [await signUp(store), await signUp(store)];
+    const [foreign] = await store.models.ImageGeneration.insertMany([
+      { userId: other, type: 'text-to-image', prompt: 'p', status: 'pending' },
+    ]);
+    const generationId = foreign?._id ?? new Types.ObjectId();
+    await post(store, { _id: payer }, { id: new Types.ObjectId(), kind: 'charge', credits: 1, generationId });
+    await settle(store, [payer]);
+    const stored = await store.models.ImageGeneration.findById(generationId).lean();
+    expect(stored).not.toHaveProperty('charge');
+    expect(stored).not.toHaveProperty('waitingSince');
+    await Promise.all([usersOf(store).deleteOne({ _id: payer }), usersOf(store).deleteOne({ _id: other })]);
+  });
+
+  it('cancels for a deletion what was asked for before it, and not what came after a restoration', async () => {
+    const _id = await signUp(store, 'plus');
+    const create = async () =>
+      (await createGeneration(ctx, { _id }, { type: 'text-to-image', prompt: 'A bay' })).generation;
+    const before = await create();
+    store.clock.advance(1_000);
+    await post(store, { _id }, { id: new Types.ObjectId(), kind: 'deletion' });
+    await post(store, { _id }, { id: new Types.ObjectId(), kind: 'restoration' });
+    store.clock.advance(1_000);
+    const after = await create();
+    await settle(store, [_id]);
+    const statusOf = async (id: Types.ObjectId) => (await store.models.ImageGeneration.findById(id))?.status;
+    expect([await statusOf(before._id), await statusOf(after._id)]).toEqual(['cancelled', 'pending']);
+    await usersOf(store).deleteOne({ _id });
+  });
+});
+
 describe('the check of the ledger', () => {
   it.each([
     ['usage', { monthlyUsage: 5 }, /used 5, but the ledger says 2/],
