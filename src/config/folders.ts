@@ -1,5 +1,5 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { EnvironmentError } from './env.ts';
 
 /**
@@ -11,11 +11,31 @@ import { EnvironmentError } from './env.ts';
 export async function requireWritableFolder(variable: string, folder: string): Promise<void> {
   const probe = join(folder, `.probe-${crypto.randomUUID()}`);
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await writeFile(probe, '', { flag: 'wx' });
     await rm(probe);
   } catch (error) {
     const why = error instanceof Error ? error.message : 'unknown';
     throw new EnvironmentError(`${variable} is ${folder}: it is no folder that can be written to (${why})`);
+  }
+}
+
+/** Step by step: Node's own `recursive` tries for ever where a folder is there and says ENOENT to what is made in it, as /proc does. */
+async function makeFolder(folder: string): Promise<void> {
+  if (await isMade(folder)) return;
+  await makeFolder(dirname(folder));
+  if (!(await isMade(folder))) await mkdir(folder);
+}
+
+/** False where something above is missing, or said to be. */
+async function isMade(folder: string): Promise<boolean> {
+  try {
+    await mkdir(folder);
+    return true;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'ENOENT') return false;
+    if (code === 'EEXIST') return true;
+    throw error;
   }
 }
