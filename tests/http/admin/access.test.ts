@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { auditOf } from '@/models/collections.ts';
+import { deleteUser } from '@/repositories/accounts.ts';
 import { eventId, keepEvent } from '@/repositories/inbox.ts';
 import { problemOf } from '../../support/api.ts';
 import { type TestApplication, testApplication } from '../../support/application.ts';
@@ -64,6 +65,22 @@ describe.each(ROUTES)('%s %s', (method, path) => {
     const response = await call(method, path, await api.issuer.sign(claims));
     expect(await problemOf(response)).toMatchObject({ status: 403, code: 'forbidden' });
     expect(await auditOf(store).countDocuments({})).toBe(before);
+  });
+
+  it('is 403 account_deleted for an administrator whose account was deleted, and leaves no trace', async () => {
+    const admin = await api.person({ metadata: { role: 'admin' } });
+    await admin.get('/v1/me');
+    await deleteUser(store, { clerkUserId: admin.clerkUserId }, { kind: 'job', id: 'elsewhere' });
+    const acts = () => auditOf(store).countDocuments({ 'actor.id': admin.clerkUserId });
+    const response = await call(method, path, admin.token);
+    expect(await problemOf(response)).toMatchObject({ status: 403, code: 'account_deleted' });
+    expect(await acts()).toBe(0);
+  });
+
+  it('makes a user of an administrator who was never seen, as any first request does', async () => {
+    const admin = await api.person({ metadata: { role: 'admin' } });
+    await call(method, path, admin.token);
+    expect(await store.models.User.findByClerkId(admin.clerkUserId)).toMatchObject({ subscriptionTier: 'free' });
   });
 
   it('is answered for an administrator', async () => {

@@ -20,8 +20,8 @@ const page = z.object({
   nextCursor: z.string().nullable(),
 });
 
-async function list(search: string) {
-  return page.parse(await (await admin.get(`/v1/admin/users${search}`)).json());
+async function list(search: string, caller = admin) {
+  return page.parse(await (await caller.get(`/v1/admin/users${search}`)).json());
 }
 
 async function named(email: string, tier: 'free' | 'plus' | 'pro' = 'free'): Promise<Types.ObjectId> {
@@ -67,16 +67,17 @@ describe('GET /v1/admin/users', () => {
     const shown = [await named('same@example.com'), await named('same@example.com')];
     store.clock.advance(1);
     shown.push(await named('same@example.com'));
-    await store.models.User.create({ clerkUserId: admin.clerkUserId, email: 'same@example.com' });
+    const reader = await api.person({ metadata: { role: 'admin' }, email: 'same@example.com' });
+    await reader.get('/v1/me');
     const trail = () =>
       auditOf(store)
-        .find({ 'actor.id': admin.clerkUserId, action: 'user.read', 'subject.id': { $in: shown } })
+        .find({ 'actor.id': reader.clerkUserId, action: 'user.read', 'subject.id': { $in: shown } })
         .toArray();
-    await list('?email=same@example.com&limit=2');
+    await list('?email=same@example.com&limit=2', reader);
     expect(await trail()).toMatchObject([{ actor: { kind: 'admin' }, subject: { model: 'User' } }]);
-    await list('?email=same@example.com');
+    await list('?email=same@example.com', reader);
     expect(await trail()).toHaveLength(4);
-    const me = await store.models.User.findByClerkId(admin.clerkUserId);
+    const me = await store.models.User.findByClerkId(reader.clerkUserId);
     expect(await auditOf(store).countDocuments({ 'subject.id': me?._id })).toBe(0);
   });
 
