@@ -1,7 +1,6 @@
 import type { Types } from 'mongoose';
 import type Stripe from 'stripe';
 import type { Env } from '../config/env.ts';
-import { ArtifexError } from '../domain/errors.ts';
 import type { ToldEvent } from '../domain/inbox.ts';
 import type { Context } from '../workflows/context.ts';
 import type { ApplyEvent } from '../workflows/inbox.ts';
@@ -13,6 +12,7 @@ import { readStripeEvent } from './events.ts';
 import { openPortal } from './portal.ts';
 import { createStripe, type PaidTier, type StripeConfig } from './stripe.ts';
 import type { BillingDeps } from './sync.ts';
+import { noKey, withoutStripe } from './withoutStripe.ts';
 
 /** Everything that has to do with Stripe, in one process. */
 export interface Billing {
@@ -41,14 +41,19 @@ export function createBilling(
   const stripe = createStripe(config);
   const deps: BillingDeps | null =
     secretKey === undefined ? null : { store: ctx, stripe, config, needsPerson: teller(ctx, problemSeen) };
-  const reached = async (): Promise<BillingDeps> => deps ?? refuse();
   return {
     deps,
     read: readerOf(stripe, webhookSecret, secretKey),
-    apply: deps ? stripeEvents(deps) : async () => refuse(),
-    checkout: async (user, tier) => openCheckout(await reached(), user, tier),
-    portal: async (userId) => openPortal(await reached(), userId),
-    change: async (userId, change) => changeSubscription(await reached(), userId, change),
+    apply: deps ? stripeEvents(deps) : () => Promise.reject(noKey()),
+    ...(deps ? askingStripe(deps) : withoutStripe(ctx)),
+  };
+}
+
+function askingStripe(deps: BillingDeps): Pick<Billing, 'checkout' | 'portal' | 'change'> {
+  return {
+    checkout: (user, tier) => openCheckout(deps, user, tier),
+    portal: (userId) => openPortal(deps, userId),
+    change: (userId, change) => changeSubscription(deps, userId, change),
   };
 }
 
@@ -57,10 +62,6 @@ function readerOf(stripe: Stripe, secret: string | undefined, secretKey: string 
   const isLiveMode = secretKey === undefined ? null : /^[sr]k_live_/.test(secretKey);
   return (payload, headers) =>
     readStripeEvent({ stripe, secret, isLiveMode }, payload, headers.get('Stripe-Signature') ?? undefined);
-}
-
-function refuse(): never {
-  throw new ArtifexError('unavailable', 'Stripe cannot be asked: STRIPE_SECRET_KEY is not set.');
 }
 
 function teller(ctx: Context, problemSeen: (problem: string) => void): BillingDeps['needsPerson'] {

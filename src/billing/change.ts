@@ -43,7 +43,8 @@ export async function changeSubscription(
   }
 }
 
-function refuseContradiction({ tier, cancelAtPeriodEnd }: SubscriptionChange): void {
+/** @throws {ValidationFailedError} for wishes that exclude each other */
+export function refuseContradiction({ tier, cancelAtPeriodEnd }: SubscriptionChange): void {
   if (tier === 'free' && cancelAtPeriodEnd === false) {
     const message = 'Going down to free is the end of the subscription with its period';
     throw new ValidationFailedError([{ path: 'cancelAtPeriodEnd', message }]);
@@ -52,17 +53,19 @@ function refuseContradiction({ tier, cancelAtPeriodEnd }: SubscriptionChange): v
 
 /** As it is at Stripe now, also where its webhook is still on its way. */
 async function currentOf(deps: BillingDeps, userId: Types.ObjectId): Promise<Stored> {
-  const customer = await customerOf(deps, userId);
+  const customer = await customerOf(deps.store, userId);
   if (customer !== undefined) await syncCustomer(deps, customer);
   return ofStripe(await liveSubscriptionOf(deps.store, userId));
 }
 
 function ofStripe(subscription: Subscription | null): Stored {
   const { stripeSubscriptionId, stripeCustomerId } = subscription ?? {};
-  if (!subscription || stripeSubscriptionId === undefined || stripeCustomerId === undefined)
-    throw new ArtifexError('conflict', 'There is no subscription to change. Buy one by a Checkout.');
+  if (!subscription || stripeSubscriptionId === undefined || stripeCustomerId === undefined) throw nothingToChange();
   return { ...subscription, stripeSubscriptionId, stripeCustomerId };
 }
+
+export const nothingToChange = () =>
+  new ArtifexError('conflict', 'There is no subscription to change. Buy one by a Checkout.');
 
 async function apply(
   deps: BillingDeps,

@@ -47,11 +47,11 @@ function isFresh({ store }: BillingDeps, { startedAt }: OpenCheckout): boolean {
 /** Stripe is asked first: somebody may have paid a moment ago. */
 async function refuseSecond(deps: BillingDeps, userId: Types.ObjectId, customer: string): Promise<void> {
   if (!(await hasLive(deps, userId, customer))) return;
-  throw new ArtifexError(
-    'conflict',
-    'There is a subscription that has not ended. Change it instead of buying another.',
-  );
+  throw secondSubscription();
 }
+
+export const secondSubscription = () =>
+  new ArtifexError('conflict', 'There is a subscription that has not ended. Change it instead of buying another.');
 
 async function hasLive(deps: BillingDeps, userId: Types.ObjectId, customer: string): Promise<boolean> {
   await syncCustomer(deps, customer, { names: [userId.toHexString()] });

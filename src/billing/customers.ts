@@ -1,5 +1,6 @@
 import type { Types } from 'mongoose';
 import { ArtifexError } from '../domain/errors.ts';
+import type { Store } from '../models/store.ts';
 import { billingAccountOf, forgetCustomer, keepCustomer } from '../repositories/billingAccounts.ts';
 import { findSubscription } from '../repositories/subscriptions.ts';
 import { underKey } from './idempotency.ts';
@@ -14,7 +15,7 @@ export interface Payer {
 }
 
 /** Whom Stripe knows the user as, or undefined for who never was a customer. */
-export async function customerOf({ store }: BillingDeps, userId: Types.ObjectId): Promise<string | undefined> {
+export async function customerOf(store: Store, userId: Types.ObjectId): Promise<string | undefined> {
   const account = await billingAccountOf(store, userId);
   return account?.stripeCustomerId ?? (await findSubscription(store, userId))?.stripeCustomerId;
 }
@@ -30,7 +31,7 @@ export async function asCustomer<Result>(
   user: Payer,
   action: (customer: string) => Promise<Result>,
 ): Promise<Result> {
-  const customer = (await customerOf(deps, user._id)) ?? (await makeCustomer(deps, user));
+  const customer = (await customerOf(deps.store, user._id)) ?? (await makeCustomer(deps, user));
   try {
     return await action(customer);
   } catch (error) {

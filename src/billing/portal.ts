@@ -12,7 +12,7 @@ import type { BillingDeps } from './sync.ts';
 export async function openPortal(deps: BillingDeps, userId: Types.ObjectId): Promise<string> {
   const { stripe, config } = deps;
   const { portalConfiguration: configuration } = config;
-  const customer = await customerOf(deps, userId);
+  const customer = await customerOf(deps.store, userId);
   if (customer === undefined) throw noCustomer();
   const { url } = await calling(() =>
     stripe.billingPortal.sessions
@@ -28,5 +28,5 @@ export async function openPortal(deps: BillingDeps, userId: Types.ObjectId): Pro
   return url;
 }
 
-const noCustomer = () =>
+export const noCustomer = () =>
   new ArtifexError('conflict', 'There is nothing to manage yet: the first Checkout makes a customer of you.');

@@ -78,3 +78,34 @@ describe('GET /v1/subscription', () => {
     expect(await problemOf(await api.request('/v1/subscription'))).toMatchObject({ code: 'unauthenticated' });
   });
 });
+
+describe('where Stripe cannot be asked', () => {
+  it('says what is not there to be changed or managed, rather than to come back', async () => {
+    const caller = await api.person();
+    for (const request of [
+      () => caller.patch('/v1/subscription', { tier: 'pro' }),
+      () => caller.patch('/v1/subscription', { cancelAtPeriodEnd: true }),
+      () => caller.post('/v1/subscription/portal'),
+    ]) {
+      expect(await problemOf(await request())).toMatchObject({ status: 409, code: 'conflict' });
+    }
+    expect(await problemOf(await caller.post('/v1/subscription/checkout', { tier: 'plus' }))).toMatchObject({
+      status: 503,
+      code: 'unavailable',
+    });
+  });
+
+  it('refuses a second subscription beside one that has not ended, and can change and manage none', async () => {
+    const caller = await subscriber({ stripeCustomerId: 'cus_kept', stripeSubscriptionId: 'sub_kept' });
+    expect(await problemOf(await caller.post('/v1/subscription/checkout', { tier: 'pro' }))).toMatchObject({
+      status: 409,
+      code: 'conflict',
+    });
+    for (const request of [
+      () => caller.patch('/v1/subscription', { tier: 'pro' }),
+      () => caller.post('/v1/subscription/portal'),
+    ]) {
+      expect(await problemOf(await request())).toMatchObject({ status: 503, code: 'unavailable' });
+    }
+  });
+});
