@@ -1,7 +1,7 @@
 import type { Types } from 'mongoose';
 import { percentile } from '../table.ts';
 import type { Contender } from './contenders.ts';
-import { type CpuTimes, cpuTimes } from './cpu.ts';
+import { type CpuTimes, cpuTimes } from './usage.ts';
 
 /** What one turn of a contender came to. */
 export interface Turn {

@@ -1,10 +1,10 @@
-import { cpuTimes } from '../data/cpu.ts';
+import { cpuTimes, residentMebibytes } from '../data/usage.ts';
 import type { BenchOptions } from '../options.ts';
 import { percentile, type Row, rounded } from '../table.ts';
 import { type LoadResult, load, type WireRequest, wireRequest } from './load.ts';
 import { type BenchPlace, type BenchServer, createPlace, PROGRAM_NAMES } from './servers.ts';
 
-const CONNECTIONS = [1, 32];
+const CONNECTIONS = [1, 32, 1_000];
 const WARM_UP_SECONDS = 1.5;
 
 interface Contender {
@@ -16,6 +16,8 @@ interface Contender {
 interface Turn extends LoadResult {
   /** Microseconds of the server's processor time for each request. */
   cpu: number;
+  /** MiB that the server holds when the turn is over. */
+  memory: number;
 }
 
 /**
@@ -86,7 +88,7 @@ async function takeTurn({ server, requests }: Contender, how: { connections: num
   const before = cpuTimes(server.pid).server ?? Number.NaN;
   const result = await load(server.url, requests, how);
   const cpu = (((cpuTimes(server.pid).server ?? Number.NaN) - before) * 1000) / result.requests;
-  return { ...result, cpu };
+  return { ...result, cpu, memory: residentMebibytes(server.pid) };
 }
 
 /** Ratios are those of one round, of which the median is shown. */
@@ -110,5 +112,6 @@ function summary(turns: readonly Turn[], [charged = [], alone = []]: readonly (r
       2,
     ),
     'server µs/request': rounded(median(({ cpu }) => cpu)),
+    'server MiB': rounded(Math.max(...turns.map(({ memory }) => memory))),
   };
 }

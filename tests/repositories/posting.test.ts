@@ -5,6 +5,7 @@ import { UserNotFoundError } from '@/domain/errors.ts';
 import { LEISURE_MS } from '@/domain/ledger.ts';
 import { periodAt } from '@/domain/periods.ts';
 import { quotaOf } from '@/domain/quota.ts';
+import { usersOf } from '@/models/collections.ts';
 import { type Outcome, post } from '@/models/statements/accounts.ts';
 import type { Posting } from '@/models/statements/posting/posting.ts';
 import { readUser, START, signUp, useDatabase } from '../support/database.ts';
@@ -275,6 +276,15 @@ describe('grants, resets and deliveries', () => {
     expect([await of('restoration'), await of('restoration')]).toEqual(['posted', 'refused']);
     const { openEntries } = await readUser(store, user);
     expect(Object.values(openEntries).map(({ kind }) => kind)).toEqual(['deletion', 'restoration']);
+  });
+
+  it('a deletion by older word than what is known is refused', async () => {
+    const user = await signUp(store);
+    await usersOf(store).updateOne({ _id: user }, { $set: { identityVersion: 20 } });
+    const deleteBy = async (version: number) =>
+      (await post(store, { _id: user }, { id: new Types.ObjectId(), kind: 'deletion', identity: { version } })).result;
+    expect([await deleteBy(19), await deleteBy(20), await deleteBy(21)]).toEqual(['refused', 'refused', 'posted']);
+    expect(await readUser(store, user)).toMatchObject({ isDeleted: true, identityVersion: 21 });
   });
 
   it('a downgrade below what was used leaves nothing to spend, and a balance that is not negative', async () => {

@@ -27,3 +27,12 @@ function timeOf(pid: number): number | null {
     return null;
   }
 }
+
+/** Memory that the process holds, in MiB (`VmRSS`, https://man7.org/linux/man-pages/man5/proc_pid_status.5.html); NaN where there is no `/proc`. */
+export function residentMebibytes(pid: number | null): number {
+  try {
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+  } catch {
+    return Number.NaN;
+  }
+}
