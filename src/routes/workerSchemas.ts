@@ -133,19 +133,10 @@ export const failureSchema = writable(
 
 const workerImageSchema = readable({ resource: 'OutputImage', by: 'worker', id: 'WorkerImage' }, outputImageFields);
 
-const workerFields = {
-  ...generationFields,
-  outputImages: z.array(workerImageSchema),
-  sourceImageUrl: z.string().nullable().describe('What every type but `text-to-image` starts from.'),
-};
+const workerFields = { ...generationFields, outputImages: z.array(workerImageSchema) };
 
 export const workerGenerationSchema = readable(
-  {
-    resource: 'ImageGeneration',
-    by: 'worker',
-    id: 'WorkerGeneration',
-    example: { ...GENERATION_EXAMPLE, sourceImageUrl: null },
-  },
+  { resource: 'ImageGeneration', by: 'worker', id: 'WorkerGeneration', example: GENERATION_EXAMPLE },
   workerFields,
 );
 
@@ -166,6 +157,7 @@ export const claimedSchema = readable(
   },
   {
     ...workerFields,
+    sourceImageUrl: z.string().nullable().describe('What every type but `text-to-image` starts from.'),
     leaseToken: z.string().describe('Shown with everything that this worker says of the generation.'),
   },
 );
@@ -174,15 +166,16 @@ export function workerGenerationOut(
   generation: ImageGeneration,
   origin: string,
 ): z.input<typeof workerGenerationSchema> {
-  return represent(workerGenerationSchema, workerValues(generation, origin));
+  return represent(workerGenerationSchema, generationValues(generation, origin));
 }
 
 export function claimedOut(claimed: Leased, origin: string): z.input<typeof claimedSchema> {
-  return represent(claimedSchema, { ...workerValues(claimed, origin), leaseToken: claimed.lease.token });
-}
-
-function workerValues(generation: ImageGeneration, origin: string) {
-  return { ...generationValues(generation, origin), sourceImageUrl: generation.sourceImageUrl ?? null };
+  const sourceImageUrl = claimed.sourceImageUrl ?? null;
+  return represent(claimedSchema, {
+    ...generationValues(claimed, origin),
+    sourceImageUrl,
+    leaseToken: claimed.lease.token,
+  });
 }
 
 function isWithoutCredentials(address: string): boolean {

@@ -107,6 +107,7 @@ describe('a completion', () => {
     expect(answers.map(({ status }) => status)).toEqual([200, 200]);
     const [first, again] = await Promise.all(answers.map((answer) => answer.json()));
     expect(again).toEqual(first);
+    expect(first).toEqual(await (await caller.get(`/v1/generations/${claimed.id}`)).json());
     const shown = await (await caller.get(`/v1/generations/${claimed.id}`)).json();
     expect(shown).toMatchObject({
       status: 'completed',
