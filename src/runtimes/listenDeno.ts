@@ -16,6 +16,22 @@ declare const Deno: {
 export const listenDeno: Listen = async (fetch, { host, port }) => {
   // The log says where it listens; by default Deno prints a line of its own on standard output.
   const options = { hostname: host, port, onListen: () => {} };
-  const server = Deno.serve(options, (request, { remoteAddr }) => fetch(request, { peerAddress: remoteAddr.hostname }));
-  return { port: server.addr.port, close: () => server.shutdown() };
+  const underWay = new Set<Promise<Response>>();
+  const server = Deno.serve(options, async (request, { remoteAddr }) => {
+    const answer = Promise.resolve(fetch(request, { peerAddress: remoteAddr.hostname }));
+    underWay.add(answer);
+    try {
+      return await answer;
+    } finally {
+      underWay.delete(answer);
+    }
+  });
+  return {
+    port: server.addr.port,
+    async close() {
+      // Deno breaks off a body that is still coming in when it shuts down: whoever is sending one is heard out first.
+      await Promise.allSettled(underWay);
+      await server.shutdown();
+    },
+  };
 };

@@ -9,11 +9,14 @@ export type RuntimeName = (typeof RUNTIMES)[number];
 export const START_PATIENCE_MS = 90_000;
 
 const listening = z.object({ msg: z.literal('listening'), url: z.string() });
+const ending = z.object({ msg: z.literal('ending') });
 
 export interface RunningRuntime {
   runtime: RuntimeName;
   url: string;
   output: readonly string[];
+  /** When it has begun to end. */
+  ending: Promise<unknown>;
   /** When it and whatever it has started are gone. */
   closed: Promise<unknown>;
   /** Sends the signal to the command alone, and resolves with its exit status. */
@@ -33,6 +36,9 @@ export async function startRuntime(
     runtime,
     url,
     output: started.output,
+    get ending() {
+      return started.waitFor((line) => (ending.safeParse(parsedJson(line)).success ? line : undefined));
+    },
     closed: started.closed,
     async end(signal = 'SIGTERM') {
       started.child.kill(signal);
