@@ -1,10 +1,11 @@
 import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { Hono } from 'hono';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Peer } from '@/middleware/context.ts';
 import { type EventSource, eventStream, type StreamTimes } from '@/routes/eventStream.ts';
-import { listenNode } from '@/runtimes/listenNode.ts';
+import { listening, listenNode } from '@/runtimes/listenNode.ts';
 import type { Listening } from '@/runtimes/serve.ts';
 import { listenProxy } from '../../scripts/drainingProxy.ts';
 import { eventsOf } from '../support/events.ts';
@@ -65,6 +66,26 @@ describe('an event stream', () => {
     await events.close();
     // What is on its way when the client goes away can no longer be told; the next that is written finds out.
     await source.stopped;
+  });
+
+  it('is ended by a proxy that closes, after the event that is half sent', async () => {
+    const asked = Promise.withResolvers<ServerResponse>();
+    const server = await listening(
+      createServer((_, answer) => asked.resolve(answer)),
+      HERE,
+    );
+    sockets.push(server);
+    const proxy = await listenProxy(`http://127.0.0.1:${server.port}`, HERE);
+    const following = fetch(`http://127.0.0.1:${proxy.port}/`);
+    const answer = await asked.promise;
+    answer.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: first\n\ndata: sec');
+    const reader = (await following).body?.pipeThrough(new TextDecoderStream()).getReader();
+    expect(await reader?.read()).toMatchObject({ value: 'data: first\n\ndata: sec' });
+    const closed = proxy.close();
+    answer.write('ond\n\n');
+    expect(await reader?.read()).toMatchObject({ value: 'ond\n\n' });
+    expect(await reader?.read()).toMatchObject({ done: true });
+    await closed;
   });
 
   it('drops a client that takes nothing, and has made no more for it than the sockets hold', async () => {
