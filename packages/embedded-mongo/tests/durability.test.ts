@@ -279,6 +279,15 @@ function sizeOf(folder: string): number {
 }
 
 describe('the data folder', () => {
+  test('is made with all that lies above it', async () => {
+    const { client } = await open(join(temporaryFolder(), 'a', 'b'));
+    expect(await client.db('x').collection('y').insertOne({})).toMatchObject({ acknowledged: true });
+  });
+
+  test.skipIf(process.platform !== 'linux')('is refused at once where a file system has no place for it', async () => {
+    await expect(startEmbeddedMongo({ dataDir: '/proc/nothing/below' })).rejects.toThrow(/ENOENT.*\/proc\/nothing/);
+  });
+
   test('belongs to one process', async () => {
     const dataDir = temporaryFolder();
     const { mongo } = await open(dataDir);

@@ -1,5 +1,5 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { Engine } from '../server/engine.ts';
 import { Compactor } from './compaction.ts';
 import { Journal, openForAppend } from './journal.ts';
@@ -22,13 +22,25 @@ export function syncFolder(folder: string): void {
   }
 }
 
+/** Step by step: Node's own `recursive` tries for ever where a folder is there and says ENOENT to what is made in it, as /proc does. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    // Somebody else may have made it meanwhile.
+    if (!existsSync(folder)) throw error;
+  }
+}
+
 /**
  * Loads a data folder into the engine and journals to it from then on. Snapshot N holds everything before journal N;
  * so the newest snapshot and all journals from its number on are the whole state. `onFailure` is called when the journal
  * can no longer be written.
  */
 export function openFolder(engine: Engine, folder: string, onFailure: (error: unknown) => void): void {
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const release = lockFolder(folder);
   try {
     const { generation, goodBytes, snapshotBytes } = load(engine, folder);
