@@ -20,6 +20,9 @@ export async function customerOf(store: Store, userId: Types.ObjectId): Promise<
   return account?.stripeCustomerId ?? (await findSubscription(store, userId))?.stripeCustomerId;
 }
 
+/** How many customers of one user give way in one call: a new one may be gone too, where its making was only repeated. */
+const MAX_GONE = 3;
+
 /**
  * Does something as the user's customer at Stripe, who is made at the first need and stored. A customer who was deleted there gives way to a
  * new one.
@@ -31,13 +34,15 @@ export async function asCustomer<Result>(
   user: Payer,
   action: (customer: string) => Promise<Result>,
 ): Promise<Result> {
-  const customer = (await customerOf(deps.store, user._id)) ?? (await makeCustomer(deps, user));
-  try {
-    return await action(customer);
-  } catch (error) {
-    if (!isMissing(error, 'customer')) throw error;
-    await forgetCustomer(deps.store, user._id, customer);
-    return action(await makeCustomer(deps, user, customer));
+  let customer = (await customerOf(deps.store, user._id)) ?? (await makeCustomer(deps, user));
+  for (let gone = 0; ; gone += 1) {
+    try {
+      return await action(customer);
+    } catch (error) {
+      if (!isMissing(error, 'customer') || gone === MAX_GONE) throw error;
+      await forgetCustomer(deps.store, user._id, customer);
+      customer = await makeCustomer(deps, user, customer);
+    }
   }
 }
 

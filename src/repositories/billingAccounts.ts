@@ -50,16 +50,20 @@ export async function forgetCustomer(store: Store, _id: Types.ObjectId, stripeCu
 }
 
 /**
- * Puts a Checkout in the place of the one that was read.
+ * Puts a Checkout of the customer's in the place of the one that was read.
  *
- * @returns false when another one stands there meanwhile
+ * @returns false when another one stands there meanwhile, or the user's customer is another one
  */
 export async function replaceCheckout(
   store: Store,
-  _id: Types.ObjectId,
+  { userId: _id, customer: stripeCustomerId }: { userId: Types.ObjectId; customer: string },
   read: OpenCheckout | undefined,
   checkout: OpenCheckout,
 ): Promise<boolean> {
   const place = read ? { 'checkout.id': read.id } : { checkout: { $exists: false } };
-  return (await billingAccountsOf(store).updateOne({ _id, ...place }, { $set: { checkout } })).modifiedCount === 1;
+  const { modifiedCount } = await billingAccountsOf(store).updateOne(
+    { _id, stripeCustomerId, ...place },
+    { $set: { checkout } },
+  );
+  return modifiedCount === 1;
 }

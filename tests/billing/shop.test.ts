@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { billingAccountsOf } from '@/models/collections.ts';
 import { problemOf } from '../support/api.ts';
 import type { Caller } from '../support/application.ts';
 import { useShop } from '../support/billing.ts';
@@ -7,7 +8,7 @@ import { useDatabase } from '../support/database.ts';
 import { complete, liveSubscriptionsOf } from '../support/stripe/checkout.ts';
 import { deleteCustomer } from '../support/stripe/customers.ts';
 import { FAULTS, failing } from '../support/stripe/faults.ts';
-import { advanceTo, change } from '../support/stripe/lifecycle.ts';
+import { advanceTo, change, end } from '../support/stripe/lifecycle.ts';
 
 const store = useDatabase();
 const shop = useShop(store);
@@ -105,6 +106,31 @@ describe('Checkout', () => {
     expect(await checkout(person, 'plus')).toBe(id);
     complete(server.world, id);
     expect(server.world.subscriptions.size).toBe(1);
+  });
+
+  it('sells once though the page before is almost a day old', async () => {
+    const person = await shop.current.app.person();
+    const { world } = shop.current.server;
+    const first = await checkout(person, 'plus');
+    const later = 23.5 * 3600;
+    store.clock.advance(later * 1000);
+    advanceTo(world, world.now + later);
+    const second = await checkout(person, 'pro');
+    complete(world, first);
+    complete(world, second);
+    expect([...world.subscriptions.values()]).toMatchObject([
+      { items: { data: [{ price: { lookup_key: 'artifex_pro' } }] } },
+    ]);
+  });
+
+  it('is opened for a customer whose billing account is gone', async () => {
+    const person = await subscriber('plus');
+    const { world } = shop.current.server;
+    end(world, theOnly(), 'canceled');
+    await shop.current.deliver();
+    await billingAccountsOf(store).deleteMany({});
+    await checkout(person, 'pro');
+    expect(world.customers.size).toBe(1);
   });
 
   it('makes a new customer in the place of one who was deleted at Stripe', async () => {

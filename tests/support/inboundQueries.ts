@@ -58,8 +58,8 @@ export async function inboundQueries(store: TestStore & Context, userId: Types.O
   await userOfCustomer(store, 'cus_plans');
   await userNamedBy(store, names);
   const checkout = { id: 'a', tier: 'plus' as const, startedAt: store.clock.now() };
-  await replaceCheckout(store, userId, undefined, checkout);
-  await replaceCheckout(store, userId, checkout, { ...checkout, id: 'b' });
+  await replaceCheckout(store, { userId, customer: 'cus_plans' }, undefined, checkout);
+  await replaceCheckout(store, { userId, customer: 'cus_plans' }, checkout, { ...checkout, id: 'b' });
   await forgetCustomer(store, userId, 'cus_plans');
   const identity = { version: identityVersion('user.created', store.clock.now()), email: 'a@example.com', name: 'A' };
   await addUser(store, 'user_plans', identity, { isDeleted: false });

@@ -1,3 +1,4 @@
+import { DAY } from './calendar.ts';
 import { livingCustomer } from './customers.ts';
 import { all, type Params, text, texts, whole, within } from './form.ts';
 import { isOver, subscribe } from './lifecycle.ts';
@@ -10,12 +11,18 @@ import { the, type World } from './world.ts';
 export const checkoutRoutes: Route[] = [
   ['POST /v1/checkout/sessions', (world, params) => createSession(world, params)],
   ['GET /v1/checkout/sessions', (world, params) => page(asked(world, params), params, '/v1/checkout/sessions')],
-  ['GET /v1/checkout/sessions/:id', (world, _, id) => found(world.sessions, 'checkout.session', id)],
-  [
-    'POST /v1/checkout/sessions/:id/expire',
-    (world, _, id) => expire(world, found(world.sessions, 'checkout.session', id)),
-  ],
+  ['GET /v1/checkout/sessions/:id', (world, _, id) => sessionOf(world, id)],
+  ['POST /v1/checkout/sessions/:id/expire', (world, _, id) => expire(world, sessionOf(world, id))],
 ];
+
+/** How long a session may be open, from its making (https://docs.stripe.com/api/checkout/sessions/create, `expires_at`). Seconds. */
+const LIFE = { least: 30 * 60, most: DAY };
+
+/** As it is by now: one whose time is over has expired. */
+function sessionOf(world: World, id: string): CheckoutSession {
+  const session = found(world.sessions, 'checkout.session', id);
+  return session.status === 'open' && session.expires_at <= world.now ? expire(world, session) : session;
+}
 
 function asked(world: World, params: Params): CheckoutSession[] {
   const customer = text(params['customer']);
@@ -34,6 +41,9 @@ function createSession(world: World, params: Params): CheckoutSession {
   if (!price.active) throw invalid('The price specified is inactive.', 'line_items[0][price]');
   const successUrl = text(params['success_url']);
   if (successUrl === undefined) throw invalid('Missing required param: success_url.', 'success_url');
+  const expiresAt = whole(params['expires_at']) ?? world.now + LIFE.most;
+  if (expiresAt < world.now + LIFE.least || expiresAt > world.now + LIFE.most)
+    throw invalid('The `expires_at` timestamp must be between 30 minutes and 24 hours from now.', 'expires_at');
   const subscriptionData = within(params['subscription_data']);
   const id = world.id('cs_test');
   const session: CheckoutSession = {
@@ -43,7 +53,7 @@ function createSession(world: World, params: Params): CheckoutSession {
     client_reference_id: text(params['client_reference_id']) ?? null,
     created: world.now,
     customer: customer.id,
-    expires_at: whole(params['expires_at']) ?? world.now + 24 * 3600,
+    expires_at: expiresAt,
     invoice: null,
     livemode: false,
     metadata: texts(params['metadata']),
@@ -74,9 +84,9 @@ function expire(world: World, session: CheckoutSession): CheckoutSession {
 
 /** The customer pays on the page of an open session; with a refused card nothing is sold, and the session stays open. */
 export function complete(world: World, id: string): Subscription | null {
-  const session = the(world.sessions, id);
-  if (session.status === 'open' && session.expires_at <= world.now) expire(world, session);
+  const session = sessionOf(world, id);
   if (session.status !== 'open' || world.declined.has(session.customer)) return null;
+  if (the(world.customers, session.customer).deleted) return null;
   const order = the(world.orders, id);
   const { customer } = session;
   const subscription = subscribe(world, { customer, ...order, price: the(world.prices, order.price) });
