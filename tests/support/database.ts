@@ -33,12 +33,16 @@ export function databaseUri(name: string): string {
  * A database of its own for the tests of one file, with its collections and indexes; dropped when they have ended.
  *
  * @param addressOf gives the address of a database of that name; without it, on the server of all tests
+ * @param isEncrypted with keys, as in production
  */
-export function useDatabase(addressOf: (name: string) => string | Promise<string> = databaseUri): TestStore {
+export function useDatabase(
+  addressOf: (name: string) => string | Promise<string> = databaseUri,
+  isEncrypted = true,
+): TestStore {
   const clock = settableClock(START);
   const connection = mongoose.createConnection();
-  // As in production; what holds without keys has tests of its own.
-  useKeyring(connection, createKeyring([{ id: 'tests', key: btoa('0123456789abcdef0123456789abcdef') }]));
+  if (isEncrypted)
+    useKeyring(connection, createKeyring([{ id: 'tests', key: btoa('0123456789abcdef0123456789abcdef') }]));
   const store = { connection, clock, models: createModels(connection, clock), uri: '' };
   beforeAll(async () => {
     store.uri = await addressOf(`test_${new Types.ObjectId().toHexString()}`);

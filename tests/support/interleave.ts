@@ -59,8 +59,14 @@ export function asProcess<T>(decide: (command: Command) => Fate | Promise<Fate>,
 }
 
 interface Waiting {
+  command: Command;
   proceed: (fate: Fate) => void;
 }
+
+/** Whether a process that has ended so is started once more, as who waits for it in vain would. */
+export type Again = (end: PromiseSettledResult<unknown>, attempts: number) => boolean;
+
+const never: Again = () => false;
 
 /**
  * Runs several processes over one database, one command at a time, in an order and with faults that the caller
@@ -71,37 +77,41 @@ export class Interleaving {
   private active = 0;
   private quiet: (() => void) | undefined;
 
-  /** Starts a process whose every command waits for its turn. */
-  start<T>(run: () => Promise<T>): Promise<PromiseSettledResult<T>> {
+  /** Starts a process whose every command waits for its turn, and another one in its place for as long as `again` says so. */
+  start<T>(run: () => Promise<T>, again: Again = never): Promise<PromiseSettledResult<T>> {
     this.active += 1;
-    const ended = asProcess(() => this.turn(), run).then(
-      (value): PromiseSettledResult<T> => ({ status: 'fulfilled', value }),
-      (reason: unknown): PromiseSettledResult<T> => ({ status: 'rejected', reason }),
-    );
-    return ended.finally(() => this.rest());
+    return this.attempts(run, again).finally(() => this.rest());
+  }
+
+  private async attempts<T>(run: () => Promise<T>, again: Again): Promise<PromiseSettledResult<T>> {
+    for (let attempts = 1; ; attempts += 1) {
+      const [end] = await Promise.allSettled([asProcess((command) => this.turn(command), run)]);
+      if (!again(end, attempts)) return end;
+    }
   }
 
   /** Lets one command after the other happen until all processes have ended. */
   async play(
     choose: () => { index: number; fate: Fate },
-    afterEach: () => Promise<void> = async () => {},
+    afterEach: (command: Command) => Promise<void> = async () => {},
   ): Promise<void> {
     for (;;) {
       await this.allAtRest();
       if (this.waiting.length === 0) return;
       const { index, fate } = choose();
       const [chosen] = this.waiting.splice(index % this.waiting.length, 1);
+      if (!chosen) return;
       this.active += 1;
-      chosen?.proceed(fate);
+      chosen.proceed(fate);
       await this.allAtRest();
-      await afterEach();
+      await afterEach(chosen.command);
     }
   }
 
-  private turn(): Promise<Fate> {
+  private turn(command: Command): Promise<Fate> {
     if (this.active === 0) throw new Error('A process of an interleaving sends one command at a time');
     return new Promise((resolve) => {
-      this.waiting.push({ proceed: resolve });
+      this.waiting.push({ command, proceed: resolve });
       this.rest();
     });
   }

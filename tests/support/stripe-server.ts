@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { answeringFor, paramsOf } from './stripe/answering.ts';
-import { type Fault, type FaultPlan, noFaults } from './stripe/faults.ts';
+import { type Fault, type FaultPlan, meeting, noFaults } from './stripe/faults.ts';
 import type { Params } from './stripe/form.ts';
 import { type Held, Holding } from './stripe/holding.ts';
 import type { Answer } from './stripe/idempotency.ts';
@@ -68,21 +68,12 @@ export async function startStripeServer({ now = Math.floor(Date.now() / 1000) } 
     calls.push({ pattern, params, idempotencyKey, fault });
     response.setHeader('request-id', world.id('req'));
     response.setHeader('stripe-version', API_VERSION);
-    if (fault === 'cut') return void request.socket.destroy();
-    if (fault === 'rate_limited') return answer(response, RATE_LIMITED);
-    if (fault === 'error') return answer(response, BROKEN);
-    const done = answering({
-      method,
-      path: pathname,
-      body,
-      params,
-      idempotencyKey,
-      authorization: headerOf(request, 'authorization'),
-      failure: fault === 'error_kept' ? BROKEN : undefined,
-    });
+    const authorization = headerOf(request, 'authorization');
+    const done = meeting(fault, (failure) =>
+      answering({ method, path: pathname, body, params, idempotencyKey, authorization, failure }),
+    );
     await holding.pass(pattern);
-    if (fault === 'cut_after') return void request.socket.destroy();
-    if (fault === 'error_after') return answer(response, BROKEN);
+    if (!done) return void request.socket.destroy();
     if (done.isReplay) response.setHeader('idempotent-replayed', 'true');
     answer(response, done.answer);
   }
@@ -109,12 +100,7 @@ export async function startStripeServer({ now = Math.floor(Date.now() / 1000) } 
   return stripe;
 }
 
-const RATE_LIMITED: Answer = {
-  status: 429,
-  body: { error: { type: 'invalid_request_error', code: 'rate_limit', message: 'Request rate limit exceeded.' } },
-};
 const UNAVAILABLE: Answer = { status: 503, body: { error: { type: 'api_error', message: 'Unavailable.' } } };
-const BROKEN: Answer = { status: 500, body: { error: { type: 'api_error', message: 'An unknown error occurred.' } } };
 
 function answer(response: ServerResponse, { status, body }: Answer): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));

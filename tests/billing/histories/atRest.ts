@@ -1,40 +1,53 @@
 import { hasEnded, isActive } from '@/domain/subscription.ts';
-import { auditOf, ledgerOf, subscriptionsOf, webhookEventsOf } from '@/models/collections.ts';
+import { auditOf, subscriptionsOf, usersOf, webhookEventsOf } from '@/models/collections.ts';
 import type { Subscription as Stored } from '@/models/Subscription.ts';
 import { verifyLedger } from '@/workflows/verifyLedger.ts';
-import { faultsIn, readBooks } from '../../support/books.ts';
-import { readUser, type TestStore } from '../../support/database.ts';
-import { isOver } from '../../support/stripe/lifecycle.ts';
+import { type Books, faultsIn, readBooks } from '../../support/books.ts';
 import type { Subscription } from '../../support/stripe/shapes.ts';
-import type { Story } from './happenings.ts';
+import type { Prices, Scene } from './scene.ts';
+import type { Story } from './story.ts';
 
 const KNOWN = ['incomplete', 'incomplete_expired', 'trialing', 'active', 'past_due', 'canceled', 'unpaid', 'paused'];
 
 /** What stands in the database when everything has come to rest, and should not. Nothing here asks the code that it judges. */
-export async function faultsAtRest(store: TestStore, story: Story): Promise<string[]> {
-  const faults: string[] = [];
-  const demand = (holds: boolean, words: string) => holds || faults.push(words);
-  const now = store.clock.now();
-  const [stored, user, books, verified, open] = await Promise.all([
-    store.models.Subscription.find({ userId: story.userId }).lean<Stored[]>().exec(),
-    readUser(store, story.userId),
+export async function faultsAtRest(scene: Scene): Promise<string[]> {
+  const { store, stories, world } = scene;
+  const [books, { violations }, open, told] = await Promise.all([
     readBooks(store),
     verifyLedger(store),
     webhookEventsOf(store)
       .find({ state: { $ne: 'ended' } })
       .toArray(),
+    auditOf(store).countDocuments({ action: 'subscription.ended_with_account' }),
   ]);
-  for (const { type, failure } of open) demand(false, `${type} was not applied: ${failure}`);
-  for (const { problems } of verified.violations) faults.push(...problems);
-  faults.push(...books.flatMap((each) => faultsIn(each, now)));
+  const ended = [...world.subscriptions.values()].filter(({ cancellation_details }) =>
+    cancellation_details?.comment?.startsWith('The account was deleted'),
+  ).length;
+  const theirs = stories.flatMap((story) => {
+    const mine = books.find(({ user }) => user._id.equals(story.userId));
+    const faults = mine ? faultsOf(scene, story, mine) : ['nobody is stored'];
+    return faults.length > 0 ? [`${faults.join('; ')}: ${story.done.join(', ')}`] : [];
+  });
+  return [
+    ...open.map(({ type, failure }) => `${type} was not applied: ${failure}`),
+    ...(told < ended ? [`${ended} ended with an account, and ${told} are in the audit trail`] : []),
+    ...violations.flatMap(({ problems }) => problems),
+    ...theirs,
+  ];
+}
 
-  const live = [...story.world.subscriptions.values()].filter((one) => !isOver(one));
-  for (const subscription of story.world.subscriptions.values()) {
+function faultsOf({ store, world, prices }: Scene, story: Story, books: Books): string[] {
+  const now = store.clock.now();
+  const faults = [...story.faults, ...faultsIn(books, now)];
+  const demand = (holds: boolean, words: string) => holds || faults.push(words);
+  const { user, subscriptions: stored } = books;
+  const live = story.live();
+  for (const subscription of story.subscriptions()) {
     const mine = stored.find(({ stripeSubscriptionId }) => stripeSubscriptionId === subscription.id);
-    const isGone = story.world.customers.get(subscription.customer)?.deleted === true;
+    const isGone = world.customers.get(subscription.customer)?.deleted === true;
     if (live.length > 1 && live.includes(subscription) && (!mine || hasEnded(mine))) continue;
     if (isGone) demand(!mine || hasEnded(mine), `${subscription.id} of a deleted customer is ${mine?.status}`);
-    else faults.push(...differences(story, subscription, mine));
+    else faults.push(...differences(story, prices, subscription, mine));
   }
 
   const governing = stored.filter((one) => !hasEnded(one));
@@ -49,43 +62,50 @@ export async function faultsAtRest(store: TestStore, story: Story): Promise<stri
   }
   if (user.isDeleted)
     for (const { id, cancel_at } of live) demand(cancel_at !== null, `${id} of a deleted account goes on`);
-  const ends = [...story.world.subscriptions.values()].map(({ cancellation_details }) => cancellation_details?.comment);
-  const ours = ends.filter((comment) => comment?.startsWith('The account was deleted')).length;
-  const told = await auditOf(store).countDocuments({ action: 'subscription.ended_with_account' });
-  demand(told >= ours, `${ours} ended with the account, and ${told} are in the audit trail`);
-  const best = Math.max(...live.map((each) => worthOf(each, story)));
+  const best = Math.max(...live.map((each) => worthOf(each, prices)));
   const chosen = live.find(({ id }) => id === one?.stripeSubscriptionId);
-  demand(!chosen || worthOf(chosen, story) === best, `another one than ${chosen?.id} is worth most`);
+  demand(!chosen || worthOf(chosen, prices) === best, `another one than ${chosen?.id} is worth most`);
   return faults;
 }
 
 /** What grants more is worth more; 0 grants nothing. */
-function worthOf(subscription: Subscription, story: Story): number {
+function worthOf(subscription: Subscription, prices: Prices): number {
   const grants = subscription.status === 'active' || subscription.status === 'trialing';
-  return grants ? { free: 1, plus: 2, pro: 3 }[tierOf(subscription, story)] : 0;
+  return grants ? { free: 1, plus: 2, pro: 3 }[tierOf(subscription, prices)] : 0;
 }
 
-function tierOf({ items, status }: Subscription, { prices }: Story): 'free' | 'plus' | 'pro' {
+function tierOf({ items, status }: Subscription, prices: Prices): 'free' | 'plus' | 'pro' {
   const [item, ...others] = items.data;
   if (!item || others.length > 0 || item.quantity !== 1 || !KNOWN.includes(status)) return 'free';
-  if (item.price.id === prices.plus.id) return 'plus';
-  return item.price.id === prices.pro.id ? 'pro' : 'free';
+  return tierOfPrice(item.price.id, prices) ?? 'free';
 }
 
-function differences(story: Story, at: Subscription, stored: Stored | undefined): string[] {
+const tierOfPrice = (price: string | undefined, { plus, pro }: Prices): 'plus' | 'pro' | null =>
+  price === plus.id ? 'plus' : price === pro.id ? 'pro' : null;
+
+/** What the phase sells that begins with the end of the running period, if it is another tier than now. */
+function pendingTierOf({ world }: Story, prices: Prices, { schedule, items }: Subscription): 'plus' | 'pro' | null {
+  const [item] = items.data;
+  const phases = world.schedules.get(schedule ?? '')?.phases ?? [];
+  const next = phases.find(({ start_date }) => item && start_date >= item.current_period_end);
+  const tier = tierOfPrice(next?.items[0]?.price, prices);
+  return tier === tierOfPrice(item?.price.id, prices) ? null : tier;
+}
+
+function differences(story: Story, prices: Prices, at: Subscription, stored: Stored | undefined): string[] {
   const [item] = at.items.data;
   if (!item) return [`${at.id} has no items`];
   const seconds = (instant: Date | undefined) => (instant ? instant.getTime() / 1000 : null);
   const expected = {
     customer: at.customer,
-    tier: tierOf(at, story),
+    tier: tierOf(at, prices),
     status: KNOWN.includes(at.status) ? at.status : 'unpaid',
     start: item.current_period_start,
     end: item.current_period_end,
     trialStart: at.trial_start,
     trialEnd: at.trial_end,
     cancels: at.cancel_at_period_end,
-    pendingTier: null,
+    pendingTier: pendingTierOf(story, prices, at),
   };
   const found = stored && {
     customer: stored.stripeCustomerId,
@@ -102,14 +122,17 @@ function differences(story: Story, at: Subscription, stored: Stored | undefined)
   return is === should ? [] : [`${at.id} is ${is} instead of ${should}`];
 }
 
-/** How often the user's quota was reset, and the revisions of what is stored: what a repetition must not change. */
-export async function traces(store: TestStore, { userId }: Story): Promise<unknown> {
-  const [resets, revisions] = await Promise.all([
-    ledgerOf(store).countDocuments({ userId, kind: 'reset' }),
+/** How often quotas were reset, and the revisions of what is stored: what a repetition must not change. */
+export async function tracesOf({ store }: Scene): Promise<unknown> {
+  const [users, subscriptions] = await Promise.all([
+    usersOf(store)
+      .find({}, { projection: { periodNumber: 1, entrySequence: 1 } })
+      .sort({ _id: 1 })
+      .toArray(),
     subscriptionsOf(store)
-      .find({ userId }, { projection: { revision: 1 } })
+      .find({}, { projection: { revision: 1 } })
       .sort({ _id: 1 })
       .toArray(),
   ]);
-  return { resets, revisions: revisions.map(({ revision }) => revision) };
+  return { users, subscriptions };
 }

@@ -1,4 +1,5 @@
 import { expanded } from './expansion.ts';
+import type { Done } from './faults.ts';
 import { type Params, parseForm } from './form.ts';
 import { type Answer, Idempotency } from './idempotency.ts';
 import { Refusal } from './refusals.ts';
@@ -21,7 +22,7 @@ export const paramsOf = (method: string, search: string, body: string): Params =
   parseForm(method === 'GET' || body === '' ? search.slice(1) : body);
 
 /** Answers requests out of a world, as Stripe would. */
-export function answeringFor(world: World): (asked: Asked) => { answer: Answer; isReplay: boolean } {
+export function answeringFor(world: World): (asked: Asked) => Done {
   const idempotency = new Idempotency();
 
   function handled({ method, path, body, params, idempotencyKey: key, authorization, failure }: Asked) {
@@ -32,10 +33,10 @@ export function answeringFor(world: World): (asked: Asked) => { answer: Answer; 
     const route = routeOf(method, path);
     if (!route) throw new Refusal(404, { message: `Unrecognized request URL (${method}: ${path}).` });
     const request = `${method} ${path} ${body}`;
-    const known = key === undefined ? null : idempotency.recall(key, request);
+    const known = key === undefined ? null : idempotency.recall(key, request, world.now);
     if (known) return { answer: known, isReplay: true };
     const made = failure ?? answered(() => expanded(world, route.handler(world, params, route.id), params));
-    if (key !== undefined) idempotency.remember(key, request, made);
+    if (key !== undefined) idempotency.remember(key, request, made, world.now);
     return { answer: made, isReplay: false };
   }
 

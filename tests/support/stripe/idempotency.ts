@@ -1,3 +1,4 @@
+import { DAY } from './calendar.ts';
 import { Refusal } from './refusals.ts';
 
 export interface Answer {
@@ -6,16 +7,19 @@ export interface Answer {
 }
 
 /**
- * Answers by idempotency key: whatever was answered after work had begun is answered again, errors of the server too; another request under
- * the same key is refused (https://docs.stripe.com/api/idempotent_requests).
+ * Answers by idempotency key: whatever was answered after work had begun is answered again for a day, errors of the server too; another
+ * request under the same key is refused (https://docs.stripe.com/api/idempotent_requests).
  */
 export class Idempotency {
-  readonly #answers = new Map<string, { request: string; answer: Answer }>();
+  readonly #answers = new Map<string, { request: string; answer: Answer; at: number }>();
 
-  /** @throws {Refusal} for a key that came with another request */
-  recall(key: string, request: string): Answer | null {
+  /**
+   * @param now seconds
+   * @throws {Refusal} for a key that came with another request
+   */
+  recall(key: string, request: string, now: number): Answer | null {
     const known = this.#answers.get(key);
-    if (!known) return null;
+    if (!known || now - known.at >= DAY) return null;
     if (known.request === request) return known.answer;
     throw new Refusal(400, {
       type: 'idempotency_error',
@@ -23,7 +27,7 @@ export class Idempotency {
     });
   }
 
-  remember(key: string, request: string, answer: Answer): void {
-    this.#answers.set(key, { request, answer });
+  remember(key: string, request: string, answer: Answer, now: number): void {
+    this.#answers.set(key, { request, answer, at: now });
   }
 }

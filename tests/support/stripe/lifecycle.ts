@@ -138,7 +138,8 @@ function nextInstant(world: World, subscription: Subscription): number {
     invoice?.status === 'open' ? (invoice.next_payment_attempt ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
   const periodEnd = subscription.items.data[0]?.current_period_end ?? Number.POSITIVE_INFINITY;
   const cancelAt = subscription.cancel_at ?? Number.POSITIVE_INFINITY;
-  return Math.min(retry, periodEnd, cancelAt);
+  const pendingUntil = subscription.pending_update?.expires_at ?? Number.POSITIVE_INFINITY;
+  return Math.min(retry, periodEnd, cancelAt, pendingUntil);
 }
 
 function step(world: World, subscription: Subscription): void {
@@ -148,11 +149,28 @@ function step(world: World, subscription: Subscription): void {
   if (subscription.status === 'incomplete') end(world, subscription, 'incomplete_expired');
   else if (isCancelDue || (isPeriodOver && subscription.cancel_at_period_end)) end(world, subscription, 'canceled');
   else if (isPeriodOver) renew(world, subscription);
+  else if (subscription.pending_update) expirePendingUpdate(world, subscription);
   else retryPayment(world, subscription);
+}
+
+function expirePendingUpdate(world: World, subscription: Subscription): void {
+  dropPendingUpdate(world, subscription);
+  world.emit('customer.subscription.pending_update_expired', subscription);
+}
+
+/** A change that was not paid for does not come about, and its invoice is void (https://docs.stripe.com/billing/subscriptions/pending-updates). */
+export function dropPendingUpdate(world: World, subscription: Subscription): void {
+  if (!subscription.pending_update) return;
+  subscription.pending_update = null;
+  const invoice = the(world.invoices, subscription.latest_invoice ?? 'invoice of a pending update');
+  invoice.status = 'void';
+  invoice.next_payment_attempt = null;
+  world.emit('invoice.voided', invoice);
 }
 
 function renew(world: World, subscription: Subscription): void {
   const isPaused = subscription.status === 'paused';
+  dropPendingUpdate(world, subscription);
   change(world, subscription, () => {
     enterPhase(world, subscription);
     for (const item of subscription.items.data) {

@@ -1,6 +1,6 @@
 import { all, flag, type Params, text, texts, whole, within } from './form.ts';
 import { bill } from './invoices.ts';
-import { change, end, isOver, release, setPrice } from './lifecycle.ts';
+import { change, dropPendingUpdate, end, isOver, release, setPrice } from './lifecycle.ts';
 import { page } from './lists.ts';
 import { found, invalid, Refusal } from './refusals.ts';
 import type { Route } from './routes.ts';
@@ -70,6 +70,7 @@ function sellOther(world: World, subscription: Subscription, asked: Params, para
   const current = subscription.items.data.find(({ id }) => id === text(asked['id']));
   if (!current) throw invalid('Name the item of the subscription that is to change', 'items[0][id]');
   const price = found(world.prices, 'price', text(asked['price']));
+  dropPendingUpdate(world, subscription);
   const difference = price.unit_amount - current.price.unit_amount;
   if (
     text(params['proration_behavior']) !== 'always_invoice' ||
