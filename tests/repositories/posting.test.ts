@@ -7,7 +7,7 @@ import { periodAt } from '@/domain/periods.ts';
 import { quotaOf } from '@/domain/quota.ts';
 import { usersOf } from '@/models/collections.ts';
 import { type Outcome, post } from '@/models/statements/accounts.ts';
-import type { Posting } from '@/models/statements/posting/posting.ts';
+import type { Comeback, Posting } from '@/models/statements/posting/posting.ts';
 import { readUser, START, signUp, useDatabase } from '../support/database.ts';
 
 const store = useDatabase();
@@ -285,6 +285,28 @@ describe('grants, resets and deliveries', () => {
       (await post(store, { _id: user }, { id: new Types.ObjectId(), kind: 'deletion', identity: { version } })).result;
     expect([await deleteBy(19), await deleteBy(20), await deleteBy(21)]).toEqual(['refused', 'refused', 'posted']);
     expect(await readUser(store, user)).toMatchObject({ isDeleted: true, identityVersion: 21 });
+  });
+
+  it('a comeback is to the account that was read: not to one that was erased or heard of since', async () => {
+    const user = await signUp(store);
+    const erasedAt = store.clock.now();
+    await usersOf(store).updateOne({ _id: user }, { $set: { isDeleted: true, erasedAt, identityVersion: 20 } });
+    const { clerkUserId } = await readUser(store, user);
+    const comeBack = async (asRead: Comeback['asRead']) => {
+      const comeback = {
+        version: 30,
+        email: 'back@example.com',
+        name: 'Back',
+        clerkUserId,
+        identityHashes: [],
+        asRead,
+      };
+      return (await post(store, { _id: user }, { id: new Types.ObjectId(), kind: 'restoration', comeback })).result;
+    };
+    expect(await comeBack({ identityVersion: 20, erasedAt: null })).toBe('refused');
+    expect(await comeBack({ identityVersion: 19, erasedAt })).toBe('refused');
+    expect(await comeBack({ identityVersion: 20, erasedAt })).toBe('posted');
+    expect(await readUser(store, user)).toMatchObject({ isDeleted: false, identityVersion: 30, name: 'Back' });
   });
 
   it('a downgrade below what was used leaves nothing to spend, and a balance that is not negative', async () => {
