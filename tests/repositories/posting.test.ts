@@ -309,6 +309,23 @@ describe('grants, resets and deliveries', () => {
     expect(await readUser(store, user)).toMatchObject({ isDeleted: false, identityVersion: 30, name: 'Back' });
   });
 
+  it('an erasure is of the person who was meant, and of a deleted account alone', async () => {
+    const user = await signUp(store);
+    const erase = async (clerkUserId: string) => {
+      const erasure = {
+        kind: 'erasure',
+        clerkUserId,
+        pseudonym: `erased_${user}`,
+        identityHashes: [`hash of ${user}`],
+      } as const;
+      return (await post(store, { _id: user }, { id: new Types.ObjectId(), ...erasure })).result;
+    };
+    const { clerkUserId } = await readUser(store, user);
+    expect(await erase(clerkUserId)).toBe('refused');
+    await post(store, { _id: user }, { id: new Types.ObjectId(), kind: 'deletion' });
+    expect([await erase('somebody_else'), await erase(clerkUserId)]).toEqual(['refused', 'posted']);
+  });
+
   it('a downgrade below what was used leaves nothing to spend, and a balance that is not negative', async () => {
     const user = await signUp(store, 'plus');
     await chargeOf(user, 60);
