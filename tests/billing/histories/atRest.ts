@@ -36,7 +36,8 @@ export async function faultsAtRest(scene: Scene): Promise<string[]> {
   ];
 }
 
-function faultsOf({ store, world, prices }: Scene, story: Story, books: Books): string[] {
+/** The faults of one of them. */
+export function faultsOf({ store, world, prices }: Scene, story: Story, books: Books): string[] {
   const now = store.clock.now();
   const faults = [...story.faults, ...faultsIn(books, now)];
   const demand = (holds: boolean, words: string) => holds || faults.push(words);

@@ -38,7 +38,6 @@ export class Scene {
 
   /** @param buyers who of them buys on Artifex's own pages */
   constructor(store: TestStore, buyers: readonly boolean[]) {
-    store.clock.set(START);
     this.store = store;
     this.prices = pricesIn(this.world);
     this.stories = buyers.map((isCustomerOfOurs) => new Story(this.world, isCustomerOfOurs));
