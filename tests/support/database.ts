@@ -29,6 +29,13 @@ export function databaseUri(name: string): string {
   return uri.href;
 }
 
+/** The same without the events of each command, for tests that send a great many and listen to none. */
+export function quietUri(name: string): string {
+  const uri = new URL(databaseUri(name));
+  uri.searchParams.delete('monitorCommands');
+  return uri.href;
+}
+
 /**
  * A database of its own for the tests of one file, with its collections and indexes; dropped when they have ended.
  *

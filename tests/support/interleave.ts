@@ -90,15 +90,19 @@ export class Interleaving {
     }
   }
 
-  /** Lets one command after the other happen until all processes have ended. */
+  /**
+   * Lets one command after the other happen until all processes have ended.
+   *
+   * @param choose whose turn it is of so many that wait, of whom the last has come last
+   */
   async play(
-    choose: () => { index: number; fate: Fate },
+    choose: (waiting: number) => { index: number; fate: Fate },
     afterEach: (command: Command) => Promise<void> = async () => {},
   ): Promise<void> {
     for (;;) {
       await this.allAtRest();
       if (this.waiting.length === 0) return;
-      const { index, fate } = choose();
+      const { index, fate } = choose(this.waiting.length);
       const [chosen] = this.waiting.splice(index % this.waiting.length, 1);
       if (!chosen) return;
       this.active += 1;

@@ -61,14 +61,14 @@ const JOBS: Deed[] = [
   }),
   job(
     'begin new months',
-    6,
+    3,
     ({ store }) =>
       () =>
         resetDueQuotas(store),
   ),
   job(
     'sweep',
-    1,
+    0.5,
     ({ store }) =>
       () =>
         sweep(contextOf(store), NO_GRACE),
@@ -136,7 +136,7 @@ const changes = (
   isPossible: (story) => isHere(story) && story.live().length > 0 && isPossible(story),
   isWaitedFor: true,
   processes: ({ billing }, { userId }, pick) =>
-    Array.from({ length: pick > 3 ? 2 : 1 }, () => () => changeSubscription(billing, userId, wish)),
+    Array.from({ length: pick > 4 ? 2 : 1 }, () => () => changeSubscription(billing, userId, wish)),
 });
 
 const checkout = (name: string, weight: number, isPossible: (story: Story) => boolean): Deed => ({
@@ -154,7 +154,7 @@ const checkout = (name: string, weight: number, isPossible: (story: Story) => bo
       story.isGiven(url.split('/').at(-1) ?? '');
     };
     // One alone, two of one mind, or two who want different tiers.
-    return pick < 2 ? [asks(pick)] : pick < 4 ? [asks(pick), asks(pick)] : [asks(pick), asks(pick + 1)];
+    return pick < 4 ? [asks(pick)] : [asks(pick), asks(pick === 4 ? pick : pick + 1)];
   },
 });
 

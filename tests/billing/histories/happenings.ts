@@ -24,9 +24,9 @@ const hasLive = (story: Story) => story.live().length > 0;
 const priceOf = ({ prices }: Scene, pick: number): Price => (pick % 2 === 0 ? prices.plus : prices.pro);
 
 const TIME: Happening[] = [
-  { name: 'hours', weight: 2, isPossible: always, happen: (scene, _, pick) => scene.pass(3_600 * (1 + 5 * pick)) },
-  { name: 'days', weight: 1, isPossible: always, happen: (scene, _, pick) => scene.pass(DAY * (1 + 2 * pick)) },
-  { name: 'month', weight: 2, isPossible: always, happen: (scene) => scene.pass(31 * DAY) },
+  { name: 'hours', weight: 1, isPossible: always, happen: (scene, _, pick) => scene.pass(3_600 * (1 + 5 * pick)) },
+  { name: 'days', weight: 0.5, isPossible: always, happen: (scene, _, pick) => scene.pass(DAY * (1 + 2 * pick)) },
+  { name: 'month', weight: 1, isPossible: always, happen: (scene) => scene.pass(31 * DAY) },
 ];
 
 const PAYMENTS: Happening[] = [
@@ -128,7 +128,7 @@ const endsWithPeriod =
 const isUnscheduled = ({ schedule }: Subscription) => schedule === null;
 const isSuspended = ({ status }: Subscription) => ['paused', 'unpaid', 'on_hold'].includes(status);
 
-const DASHBOARD: Happening[] = [
+export const DASHBOARD: readonly Happening[] = [
   {
     name: 'is sold a subscription',
     weight: 8,

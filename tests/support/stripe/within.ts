@@ -76,6 +76,6 @@ class ResponseWithin extends Stripe.HttpClientResponse {
 
   /** A copy, as if it had come over the wire. */
   override async toJSON(): Promise<unknown> {
-    return structuredClone(this.#body);
+    return JSON.parse(JSON.stringify(this.#body));
   }
 }
