@@ -40,7 +40,8 @@ const MAX_ROUNDS = 20;
 /**
  * Makes what is stored of a customer's subscriptions equal to Stripe's own objects, and the user's account with them. What is stored is
  * read first, then Stripe, and a write is refused when somebody else has written in between: so of two that race, the one
- * that asked Stripe first can never overwrite what the other has learned later.
+ * that asked Stripe first cannot overwrite what the other has written later. Another one may have learned later that all is as it is stored, and
+ * have had nothing to write: therefore who has written looks once more.
  *
  * @param names who the user might be, where nothing stored tells
  * @throws {ArtifexError} `unavailable` when Stripe is out of reach
@@ -50,11 +51,13 @@ export async function syncCustomer(
   customer: string,
   { names = [], actor = ACTOR }: { names?: readonly string[]; actor?: Actor } = {},
 ): Promise<Synced> {
+  let repaired: Synced | null = null;
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
     const stored = await subscriptionsOfCustomer(deps.store, customer);
     const snapshots = await listSnapshots(deps, customer);
     const synced = await reconcile(deps, { customer, stored, snapshots, names, actor });
-    if (synced) return synced;
+    if (synced?.result === 'repaired') repaired = synced;
+    else if (synced) return repaired ?? synced;
   }
   throw new ArtifexError('unavailable', 'Others change this customer at the same time. Try again.');
 }

@@ -68,7 +68,7 @@ async function beginSync(app: TestApplication): Promise<Held> {
   return held;
 }
 
-async function expectNewest(userId: Types.ObjectId, { tier, status }: Change): Promise<void> {
+async function expectNewest(userId: Types.ObjectId, { tier, status }: Pick<Change, 'tier' | 'status'>): Promise<void> {
   expect(await readUser(store, userId)).toMatchObject({ subscriptionTier: tier });
   const stored = await store.models.Subscription.find({ userId });
   expect(stored).toMatchObject([{ status, tier: tier === 'free' ? 'plus' : tier }]);
@@ -98,5 +98,27 @@ describe.each(Object.entries(CHANGES))('of two syncs around %s', (_, happening) 
         await expectNewest(userId, happening);
       },
     );
+  });
+});
+
+describe('of two syncs around something that is taken back', () => {
+  it('the one that knows less may write, though the other one had nothing to write, and the newer state stays', async () => {
+    const { app: first, server } = shop.current;
+    const second = await shop.current.another();
+    const { userId, subscription } = await buyer(true);
+    await shop.current.deliver();
+    const becomes = (status: string) =>
+      change(server.world, subscription, () => {
+        subscription.status = status;
+      });
+    becomes('paused');
+    const less = await beginSync(first);
+    becomes('active');
+    const more = await beginSync(second);
+    more.release();
+    await second.inbox.drained();
+    less.release();
+    await first.inbox.drained();
+    await expectNewest(userId, { tier: 'plus', status: 'active' });
   });
 });
