@@ -178,3 +178,11 @@ export const DASHBOARD: readonly Happening[] = [
 ];
 
 export const HAPPENINGS: readonly Happening[] = [...TIME, ...PAYMENTS, ...DASHBOARD];
+
+/** Lets it happen to somebody, and remembers that it did. */
+export function happenTo(scene: Scene, story: Story, happening: Happening | undefined, pick: number): void {
+  if (!happening) return;
+  story.done.push(`${happening.name} (${pick})`);
+  happening.happen(scene, story, pick);
+  scene.periods.lookAtStripe();
+}
