@@ -80,7 +80,8 @@ describe.each([
     await expect.poll(() => kept(event), WITHIN).toMatchObject({ state: 'ended', attempts: 2 });
     expect(await kept(event)).toMatchObject({ outcome: 'applied' });
     await expectAppliedOnce(userId);
-    expect(shop.server.calls.filter(({ pattern }) => pattern === 'GET /v1/subscriptions')).toHaveLength(2);
+    // Of the one that was killed, and two of the other: to learn it, and after it was written.
+    expect(shop.server.calls.filter(({ pattern }) => pattern === 'GET /v1/subscriptions')).toHaveLength(3);
     await successor.end();
   });
 });
