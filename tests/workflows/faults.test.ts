@@ -34,8 +34,9 @@ function faultsOf({ name, sendPart }: Command): readonly Fault[] {
   return sendPart ? FAULTS : ['before', 'after', 'refused', 'unanswered'];
 }
 
-/** What is done step by step is gone on with by the next call, whenever that comes. */
-const sequelsOf = ({ effect }: Scenario) => (effect === 'stepwise' ? SEQUELS.slice(0, 2) : SEQUELS);
+/** What is done step by step is gone on with by the next call, whenever that comes; and recovery has been called already when all is swept. */
+const sequelsOf = ({ effect, isRecovery }: Scenario) =>
+  effect === 'stepwise' || isRecovery ? SEQUELS.slice(0, 2) : SEQUELS;
 
 type Ended = 'answered' | 'died' | 'failed' | { refused: string };
 

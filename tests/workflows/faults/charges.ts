@@ -132,6 +132,7 @@ export const charges: Scenario[] = [
   {
     name: 'sweeping',
     effect: 'once',
+    isRecovery: true,
     async prepare(store, _id) {
       await leaveThingsOpen(store, _id);
       return () => sweep(contextOf(store), NO_GRACE);

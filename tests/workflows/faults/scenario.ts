@@ -21,6 +21,8 @@ export interface Scenario {
    * - `stepwise`: what is cut off may have been done in part; a repeat does the rest.
    */
   effect: 'once' | 'each' | 'stepwise';
+  /** It is what the living do for the dead in any scenario. */
+  isRecovery?: true;
   /** The code by which a call is refused that finds itself done. */
   whenDone?: string;
 }
