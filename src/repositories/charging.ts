@@ -14,7 +14,7 @@ export const chargingAlone = (store: Store): Charging => ({
 });
 
 /** How many commands may be under way before charges wait for company. */
-const LANES = 4;
+const LANES = 2;
 
 /** The most charges that share their commands. */
 const TOGETHER = 256;
