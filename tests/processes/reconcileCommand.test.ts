@@ -78,8 +78,8 @@ describe('npm run reconcile', () => {
   it('goes on where it was killed, and reports the whole', { timeout: 90_000 }, async () => {
     await sellToMany();
     const inSecondPage = Promise.withResolvers<void>();
-    // A page, its hundred customers, the next page, and thirty of its customers.
-    const lived = 1 + 100 + 1 + 30;
+    // A page, two looks at each of its hundred customers, the next page, and thirty of its customers.
+    const lived = 1 + 2 * 100 + 1 + 2 * 30;
     server.faults = () => {
       if (server.calls.length < lived) return null;
       inSecondPage.resolve();

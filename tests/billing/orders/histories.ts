@@ -54,7 +54,7 @@ const paidBack = (how: typeof refund | typeof dispute, type: string): Expected =
 export const HISTORIES: Record<string, Expected> = {
   'a subscription that is renewed': {
     acts: [
-      bought('plus', 'invoice.paid', 'invoice.payment_succeeded'),
+      bought('plus', 'invoice.paid'),
       {
         happen: (scene) => until(scene, 32.5),
         tells: ['customer.subscription.updated', 'invoice.paid'],
