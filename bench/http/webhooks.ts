@@ -1,6 +1,7 @@
 import type { Types } from 'mongoose';
 import { webhookEventsOf } from '../../src/models/collections.ts';
 import { createPrice } from '../../tests/support/stripe/catalogue.ts';
+import { customerNaming } from '../../tests/support/stripe/customers.ts';
 import { change, subscribe } from '../../tests/support/stripe/lifecycle.ts';
 import type { Price, Product, Subscription } from '../../tests/support/stripe/shapes.ts';
 import { type StripeServer, startStripeServer } from '../../tests/support/stripe-server.ts';
@@ -117,20 +118,9 @@ async function sellTo(
 ): Promise<Subscription[]> {
   const users = Array.from({ length: customers }, () => ({ clerkUserId: `user_buyer_${crypto.randomUUID()}` }));
   const made = await store.models.User.insertMany(users);
-  return made.map(({ _id }: { _id: Types.ObjectId }) => {
-    const id = world.id('cus');
-    world.customers.set(id, {
-      id,
-      object: 'customer',
-      created: world.now,
-      description: null,
-      email: null,
-      livemode: false,
-      metadata: { userId: _id.toHexString() },
-      name: null,
-    });
-    return subscribe(world, { customer: id, price });
-  });
+  return made.map(({ _id }: { _id: Types.ObjectId }) =>
+    subscribe(world, { customer: customerNaming(world, _id), price }),
+  );
 }
 
 async function deliverAll({ sender }: StripeServer): Promise<void> {

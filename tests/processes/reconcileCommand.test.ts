@@ -5,6 +5,7 @@ import { readJobState } from '@/repositories/jobLeases.ts';
 import { useDatabase } from '../support/database.ts';
 import { startProcess } from '../support/processes.ts';
 import { createPrice } from '../support/stripe/catalogue.ts';
+import { customerNaming } from '../support/stripe/customers.ts';
 import { noFaults } from '../support/stripe/faults.ts';
 import { subscribe } from '../support/stripe/lifecycle.ts';
 import { type StripeServer, startStripeServer } from '../support/stripe-server.ts';
@@ -38,18 +39,7 @@ async function sellToMany(): Promise<void> {
     Array.from({ length: SOLD }, () => ({ clerkUserId: `user_${new Types.ObjectId().toHexString()}` })),
   );
   for (const { _id } of users) {
-    const id = world.id('cus');
-    world.customers.set(id, {
-      id,
-      object: 'customer',
-      created: world.now,
-      description: null,
-      email: null,
-      livemode: false,
-      metadata: { userId: _id.toHexString() },
-      name: null,
-    });
-    subscribe(world, { customer: id, price, metadata: { userId: _id.toHexString() } });
+    subscribe(world, { customer: customerNaming(world, _id), price, metadata: { userId: _id.toHexString() } });
   }
   // What was not delivered has a test of its own.
   for (const event of world.events.values()) event.pending_webhooks = 0;

@@ -3,6 +3,7 @@ import { afterEach, beforeEach } from 'vitest';
 import { STRIPE_WEBHOOK_SECRET, type TestApplication, testApplication } from './application.ts';
 import type { TestStore } from './database.ts';
 import { createPrice } from './stripe/catalogue.ts';
+import { customerNaming } from './stripe/customers.ts';
 import { subscribe } from './stripe/lifecycle.ts';
 import { saveDashboardPortal } from './stripe/portal.ts';
 import type { Price, Subscription } from './stripe/shapes.ts';
@@ -71,20 +72,7 @@ export async function openShop(store: TestStore): Promise<Shop> {
     another,
     server,
     prices,
-    customerOf(userId) {
-      const id = world.id('cus');
-      world.customers.set(id, {
-        id,
-        object: 'customer',
-        created: world.now,
-        description: null,
-        email: null,
-        livemode: false,
-        metadata: { userId: userId.toHexString() },
-        name: null,
-      });
-      return id;
-    },
+    customerOf: (userId) => customerNaming(world, userId),
     sell: (customer, tier, options = {}) => subscribe(world, { customer, price: prices[tier], ...options }),
     async deliver() {
       await sender.deliverAll();

@@ -46,6 +46,22 @@ function updateCustomer(world: World, params: Params, id: string): Customer {
   return customer;
 }
 
+/** A customer who names the user, as Artifex makes them. @returns its id */
+export function customerNaming(world: World, userId: { toHexString(): string }): string {
+  const id = world.id('cus');
+  world.customers.set(id, {
+    id,
+    object: 'customer',
+    created: world.now,
+    description: null,
+    email: null,
+    livemode: false,
+    metadata: { userId: userId.toHexString() },
+    name: null,
+  });
+  return id;
+}
+
 /** Ends what the customer has, at once; what remains of it tells only that it was deleted. */
 export function deleteCustomer(world: World, customer: Customer): Pick<Customer, 'id' | 'object' | 'deleted'> {
   for (const subscription of world.subscriptions.values()) {
