@@ -1,9 +1,9 @@
 import type { Types } from 'mongoose';
 import { webhookEventsOf } from '../../src/models/collections.ts';
-import { createPrice } from '../../tests/support/stripe/catalogue.ts';
+import { createPrice, sellArtifex } from '../../tests/support/stripe/catalogue.ts';
 import { customerNaming } from '../../tests/support/stripe/customers.ts';
 import { change, subscribe } from '../../tests/support/stripe/lifecycle.ts';
-import type { Price, Product, Subscription } from '../../tests/support/stripe/shapes.ts';
+import type { Price, Subscription } from '../../tests/support/stripe/shapes.ts';
 import { type StripeServer, startStripeServer } from '../../tests/support/stripe-server.ts';
 import { percentile, type Row, rounded } from '../table.ts';
 import { atPace, type Paced } from './pace.ts';
@@ -93,20 +93,9 @@ export async function measureWebhooks(place: BenchPlace, runtime: 'bun' | 'node'
 }
 
 function pricesOf({ world }: StripeServer): Record<'plus' | 'pro', Price> {
-  const product: Product = {
-    id: 'prod_artifex',
-    object: 'product',
-    active: true,
-    created: world.now,
-    description: null,
-    livemode: false,
-    metadata: {},
-    name: 'Artifex',
-    updated: world.now,
-  };
-  world.products.set(product.id, product);
+  const product = sellArtifex(world);
   const price = (tier: string, unit_amount: string) =>
-    createPrice(world, { product: product.id, unit_amount, lookup_key: `artifex_${tier}` });
+    createPrice(world, { product, unit_amount, lookup_key: `artifex_${tier}` });
   return { plus: price('plus', '1900'), pro: price('pro', '4900') };
 }
 

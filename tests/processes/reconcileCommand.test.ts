@@ -4,7 +4,7 @@ import { usersOf } from '@/models/collections.ts';
 import { readJobState } from '@/repositories/jobLeases.ts';
 import { useDatabase } from '../support/database.ts';
 import { startProcess } from '../support/processes.ts';
-import { createPrice } from '../support/stripe/catalogue.ts';
+import { createPrice, sellArtifex } from '../support/stripe/catalogue.ts';
 import { customerNaming } from '../support/stripe/customers.ts';
 import { noFaults } from '../support/stripe/faults.ts';
 import { subscribe } from '../support/stripe/lifecycle.ts';
@@ -23,18 +23,8 @@ afterEach(() => server.close());
 /** Everybody has bought one, and nobody here was told. */
 async function sellToMany(): Promise<void> {
   const { world } = server;
-  world.products.set('prod_1', {
-    id: 'prod_1',
-    object: 'product',
-    active: true,
-    created: world.now,
-    description: null,
-    livemode: false,
-    metadata: {},
-    name: 'Artifex',
-    updated: world.now,
-  });
-  const price = createPrice(world, { product: 'prod_1', unit_amount: '900', lookup_key: 'artifex_plus' });
+  const product = sellArtifex(world);
+  const price = createPrice(world, { product, unit_amount: '900', lookup_key: 'artifex_plus' });
   const users = await store.models.User.insertMany(
     Array.from({ length: SOLD }, () => ({ clerkUserId: `user_${new Types.ObjectId().toHexString()}` })),
   );

@@ -2,7 +2,7 @@ import type { Types } from 'mongoose';
 import { afterEach, beforeEach } from 'vitest';
 import { STRIPE_WEBHOOK_SECRET, type TestApplication, testApplication } from './application.ts';
 import type { TestStore } from './database.ts';
-import { createPrice } from './stripe/catalogue.ts';
+import { createPrice, sellArtifex } from './stripe/catalogue.ts';
 import { customerNaming } from './stripe/customers.ts';
 import { subscribe } from './stripe/lifecycle.ts';
 import { saveDashboardPortal } from './stripe/portal.ts';
@@ -44,17 +44,10 @@ export function useShop(store: TestStore): { readonly current: Shop } {
 export async function openShop(store: TestStore): Promise<Shop> {
   const server = await startStripeServer({ now: Math.floor(store.clock.now().getTime() / 1000) });
   const { world, sender } = server;
-  const product = {
-    id: 'prod_artifex',
-    object: 'product' as const,
-    active: true,
-    created: world.now,
-    description: null,
-  };
-  world.products.set(product.id, { ...product, livemode: false, metadata: {}, name: 'Artifex', updated: world.now });
+  const product = sellArtifex(world);
   const prices = {
-    plus: createPrice(world, { product: product.id, unit_amount: '1900', lookup_key: 'artifex_plus' }),
-    pro: createPrice(world, { product: product.id, unit_amount: '4900', lookup_key: 'artifex_pro' }),
+    plus: createPrice(world, { product, unit_amount: '1900', lookup_key: 'artifex_plus' }),
+    pro: createPrice(world, { product, unit_amount: '4900', lookup_key: 'artifex_pro' }),
   };
   saveDashboardPortal(world);
   const stripe = {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { BillingDeps } from '@/billing/sync.ts';
 import { START, type TestStore } from '../../support/database.ts';
 import { DAY } from '../../support/stripe/calendar.ts';
-import { createPrice } from '../../support/stripe/catalogue.ts';
+import { createPrice, sellArtifex } from '../../support/stripe/catalogue.ts';
 import type { Fault } from '../../support/stripe/faults.ts';
 import { advanceTo } from '../../support/stripe/lifecycle.ts';
 import { saveDashboardPortal } from '../../support/stripe/portal.ts';
@@ -88,19 +88,8 @@ export class Scene {
 }
 
 function pricesIn(world: World): Prices {
-  const product = {
-    id: 'prod_artifex',
-    object: 'product',
-    active: true,
-    created: world.now,
-    description: null,
-    livemode: false,
-    metadata: {},
-    name: 'Artifex',
-    updated: world.now,
-  } as const;
-  world.products.set(product.id, product);
+  const product = sellArtifex(world);
   const sold = (amount: string, lookup_key?: string) =>
-    createPrice(world, { product: product.id, unit_amount: amount, ...(lookup_key && { lookup_key }) });
+    createPrice(world, { product, unit_amount: amount, ...(lookup_key && { lookup_key }) });
   return { plus: sold('1900', 'artifex_plus'), pro: sold('4900', 'artifex_pro'), unknown: sold('9900') };
 }

@@ -47,6 +47,23 @@ function updateProduct(world: World, params: Params, id: string): Product {
   return product;
 }
 
+/** What Artifex sells. @returns its id */
+export function sellArtifex(world: World): string {
+  const id = 'prod_artifex';
+  world.products.set(id, {
+    id,
+    object: 'product',
+    active: true,
+    created: world.now,
+    description: null,
+    livemode: false,
+    metadata: {},
+    name: 'Artifex',
+    updated: world.now,
+  });
+  return id;
+}
+
 export function createPrice(world: World, params: Params): Price {
   const product = found(world.products, 'product', text(params['product']));
   const amount = whole(params['unit_amount']);
