@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { Types } from 'mongoose';
 import { describe, expect, it } from 'vitest';
-import { addMonths, periodAt } from '@/domain/periods.ts';
+import { addMonths, type Period, periodAt } from '@/domain/periods.ts';
 import { usersOf } from '@/models/collections.ts';
 import { post } from '@/models/statements/accounts.ts';
 import { rolloverStatement } from '@/models/statements/posting/periods.ts';
@@ -72,6 +72,41 @@ describe('a clock', () => {
     store.clock.set(quotaResetDate);
     await charge(user, 1);
     expect(await account(user)).toMatchObject({ monthlyUsage: 9, resets: 1 });
+  });
+
+  it('that was read long before the end of a subscription was written gives no month twice', async () => {
+    const user = await signUp(store);
+    const { quotaResetDate } = await account(user);
+    const start = new Date(quotaResetDate.getTime() + 1000);
+    const tell = (sum: number, paidPeriod: Period | null) =>
+      post(store, { _id: user }, { ...terms, id: new Types.ObjectId(), paidPeriod, version: { sum, seen: `${sum}` } });
+    const terms = { kind: 'terms', tier: 'free' } as const;
+    store.clock.set(start);
+    await tell(1, { start, end: addMonths(start, 1) });
+    const now = addMonths(start, 2);
+    store.clock.set(now);
+    await charge(user, 4);
+    const before = await account(user);
+    expect(before.periodStart).toEqual(now);
+    store.clock.advance(-DAY);
+    await tell(2, null);
+    store.clock.set(now);
+    await charge(user, 1);
+    expect(await account(user)).toEqual({
+      ...before,
+      monthlyUsage: 5,
+      quotaResetDate: addMonths(quotaResetDate, 3),
+    });
+  });
+
+  it('that is behind moves no period back by a reset by hand', async () => {
+    const user = await signUp(store);
+    const { quotaResetDate } = await account(user);
+    store.clock.set(quotaResetDate);
+    await charge(user, 4);
+    store.clock.advance(-DAY);
+    await post(store, { _id: user }, { id: new Types.ObjectId(), kind: 'reset' });
+    expect(await account(user)).toMatchObject({ monthlyUsage: 0, resets: 2, periodStart: quotaResetDate });
   });
 });
 

@@ -22,7 +22,7 @@ function beginPeriod(reset: Posting & { kind: 'reset' }, now: Date): Expression 
 
 /** The form of `periodAt` that runs inside the database. */
 export function monthAround(
-  now: Date,
+  now: Date | Expression,
   anchor: Expression,
   use: (month: { start: Expression; end: Expression }) => Changes,
 ): Changes {
@@ -48,7 +48,8 @@ export function emptyPeriod(reset: Posting & { kind: 'reset' }, now: Date): Chan
     grantedCredits: 0,
     quotaAlert: 0,
     periodNumber: period,
-    periodStart: now,
+    // A clock that is behind moves no period back.
+    periodStart: { $max: [now, '$periodStart'] },
     ...appendEntry(reset, now, { credits: TIER_QUOTA, balance: TIER_QUOTA, period }),
   };
 }

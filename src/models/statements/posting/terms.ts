@@ -19,7 +19,9 @@ export function followTerms(posting: Posting & { kind: 'terms' }, now: Date): Ch
   if (paidPeriod === undefined) return terms;
   if (paidPeriod === null) {
     const unpaid = { $eq: [{ $ifNull: ['$paidAnchor', null] }, null] };
-    return monthAround(now, '$quotaAnchor', ({ end }) => ({
+    // Who stood still since they read the clock would end a period that others have left behind, and thereby begin theirs a second time.
+    const reached = { $max: [now, '$periodStart'] };
+    return monthAround(reached, '$quotaAnchor', ({ end }) => ({
       ...terms,
       paidAnchor: null,
       quotaResetDate: { $cond: [unpaid, '$quotaResetDate', end] },
