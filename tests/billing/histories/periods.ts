@@ -20,6 +20,7 @@ export class Periods {
   readonly #store: TestStore;
   readonly #stories: readonly Story[];
   readonly #seen = new Map<Story, Seen>();
+  #lastLook: Promise<void> = Promise.resolve();
 
   constructor(store: TestStore, stories: readonly Story[]) {
     this.#store = store;
@@ -40,7 +41,13 @@ export class Periods {
   }
 
   /** Holds what accounts say now against what they said before, and against what was seen. To be done after every write to an account. */
-  async lookAtAccounts(): Promise<void> {
+  lookAtAccounts(): Promise<void> {
+    // One after the other: an answer that overtakes an earlier one would look like a period that is begun backwards.
+    this.#lastLook = this.#lastLook.then(() => this.#look());
+    return this.#lastLook;
+  }
+
+  async #look(): Promise<void> {
     const accounts = await usersOf(this.#store)
       .find({}, { projection: { periodStart: 1, periodNumber: 1 } })
       .toArray();
