@@ -2,7 +2,7 @@ import { InsufficientQuotaError } from '../domain/errors.ts';
 import { type Idempotency, keyReused } from '../domain/idempotency.ts';
 import { quotaOf } from '../domain/quota.ts';
 import type { LedgerEntry } from '../models/LedgerEntry.ts';
-import { type Account, type Outcome, post, postOnce, type UserReference } from '../models/statements/accounts.ts';
+import { type ChargedAccount, type Outcome, post, postOnce, type UserReference } from '../models/statements/accounts.ts';
 import type { ChargePosting } from '../models/statements/posting/posting.ts';
 import { tellIfReached } from '../models/statements/quotaAlerts.ts';
 import { findChargeByKey } from '../repositories/ledger.ts';
@@ -44,7 +44,7 @@ export async function charge(
  * @throws {ArtifexError} `account_deleted`
  * @throws {UserNotFoundError}
  */
-export async function chargeAnew(ctx: Context, user: UserReference, posting: ChargePosting): Promise<Account> {
+export async function chargeAnew(ctx: Context, user: UserReference, posting: ChargePosting): Promise<ChargedAccount> {
   const { result, account } = await ctx.charging.take(user, posting);
   if (result === 'refused') throw new InsufficientQuotaError(quotaOf(account, ctx.clock.now()));
   await tellIfReached(ctx, account);

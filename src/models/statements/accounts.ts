@@ -43,6 +43,20 @@ export const ACCOUNT_FIELDS = {
   forgottenThrough: 1,
 } as const;
 
+/** What a charge answers of the account: its quota follows, and whether the user is to be told of it. In few words, since they go with every charge. */
+export const CHARGED_FIELDS = {
+  subscriptionTier: 1,
+  monthlyUsage: 1,
+  grantedCredits: 1,
+  quotaResetDate: 1,
+  quotaAnchor: 1,
+  paidAnchor: 1,
+  periodNumber: 1,
+  quotaAlert: 1,
+} as const satisfies Partial<typeof ACCOUNT_FIELDS>;
+
+export type ChargedAccount = Pick<User, '_id' | keyof typeof CHARGED_FIELDS>;
+
 /**
  * Posts to an account: one atomic write, and one round trip but for a charge that is out of the ordinary (refused, repeated, or
  * the first of a period), which takes two. The same posting, sent again after an answer was lost, is `posted` again and moves
@@ -52,13 +66,24 @@ export const ACCOUNT_FIELDS = {
  * @throws {ArtifexError} `account_deleted` when a deleted user would be charged
  */
 export async function post(store: Store, user: UserReference, posting: Posting, guard?: KeyGuard): Promise<Outcome> {
-  const now = store.clock.now();
-  const slot = slotOf(posting);
   if (posting.kind === 'charge') {
+    const now = store.clock.now();
     const { filter, update } = ordinaryCharge(posting, now, guard);
-    const account = await usersOf(store).findOneAndUpdate({ ...user, ...filter }, update, ORDINARY_ANSWER);
+    const account = await usersOf(store).findOneAndUpdate({ ...user, ...filter }, update, ANSWER);
     if (account) return { result: 'posted', account, entry: { ...posting, ...ordinaryEntry(account), at: now } };
   }
+  return postInFull(store, user, posting, guard);
+}
+
+/** What {@link post} does with what is out of the ordinary. */
+export async function postInFull(
+  store: Store,
+  user: UserReference,
+  posting: Posting,
+  guard?: KeyGuard,
+): Promise<Outcome> {
+  const now = store.clock.now();
+  const slot = slotOf(posting);
   const statement = postingStatement(posting, new Types.ObjectId(), now, guard);
   const account = await usersOf(store).findOneAndUpdate(user, statement, {
     returnDocument: 'after',
@@ -68,8 +93,8 @@ export async function post(store: Store, user: UserReference, posting: Posting, 
   return readOutcome(account, slot, posting, guard);
 }
 
-/** What an ordinary charge asks for: none of its entry, which it knows. */
-export const ORDINARY_ANSWER = { returnDocument: 'after', projection: ACCOUNT_FIELDS } as const;
+/** None of the entry, which whoever charges knows. */
+const ANSWER = { returnDocument: 'after', projection: ACCOUNT_FIELDS } as const;
 
 /** What the account has made of an ordinary charge; the rest of the entry is the posting itself and need not come back. */
 function ordinaryEntry(account: Account): Pick<OpenEntry, 'sequence' | 'balance' | 'period'> {

@@ -3,7 +3,7 @@ import { UserNotFoundError } from '../../domain/errors.ts';
 import { ledgerOf, usersOf } from '../collections.ts';
 import type { Store } from '../store.ts';
 import type { User } from '../User.ts';
-import { ACCOUNT_FIELDS, type Account, ORDINARY_ANSWER, post, type UserReference } from './accounts.ts';
+import { CHARGED_FIELDS, type ChargedAccount, postInFull, type UserReference } from './accounts.ts';
 import { ordinaryCharges } from './posting/ordinaryCharge.ts';
 import { type ChargePosting, slotOf } from './posting/posting.ts';
 
@@ -16,15 +16,18 @@ export interface Taking {
 /** `account` is as it was right after the charge, or a moment later. */
 export interface Taken {
   result: 'posted' | 'refused';
-  account: Account;
+  account: ChargedAccount;
 }
 
 /** Charges of one account that share a statement: they are taken or left together, so that there should not be too many. */
 const CHARGES_IN_STATEMENT = 32;
 
 /** One charge, by itself. */
-export async function chargeAlone(store: Store, { user, posting }: Taking): Promise<Taken> {
-  const { result, account } = await post(store, user, posting);
+export async function chargeAlone(store: Store, taking: Taking): Promise<Taken> {
+  const { user, posting } = taking;
+  const admitted = await chargeGroup(store, { user, takings: [taking] }, store.clock.now());
+  if (admitted) return { result: 'posted', account: admitted };
+  const { result, account } = await postInFull(store, user, posting);
   return { result: result === 'posted' ? 'posted' : 'refused', account };
 }
 
@@ -52,7 +55,7 @@ function chargeGroups(
   groups: readonly Group[],
   now: Date,
 ): Promise<PromiseSettledResult<Taken>[]> {
-  const answers = new Map<Taking, Promise<Account | null>>();
+  const answers = new Map<Taking, Promise<ChargedAccount | null>>();
   for (const group of groups) {
     const answer = chargeGroup(store, group, now);
     for (const taking of group.takings) answers.set(taking, answer);
@@ -65,9 +68,11 @@ function chargeGroups(
   );
 }
 
-async function chargeGroup(store: Store, { user, takings }: Group, now: Date): Promise<Account | null> {
+const ANSWER = { returnDocument: 'after', projection: CHARGED_FIELDS } as const;
+
+async function chargeGroup(store: Store, { user, takings }: Group, now: Date): Promise<ChargedAccount | null> {
   const { filter, update } = ordinaryCharges(postingsOf(takings), now);
-  return await usersOf(store).findOneAndUpdate({ ...user, ...filter }, update, ORDINARY_ANSWER);
+  return await usersOf(store).findOneAndUpdate({ ...user, ...filter }, update, ANSWER);
 }
 
 /**
@@ -90,7 +95,7 @@ async function chargeAccounts(
   );
 }
 
-function posted(account: Account | undefined): Taken {
+function posted(account: ChargedAccount | undefined): Taken {
   if (!account) throw new UserNotFoundError();
   return { result: 'posted', account };
 }
@@ -142,7 +147,7 @@ function isOfSingleStatements(error: unknown): boolean {
   );
 }
 
-type FoundAccount = Account & Pick<User, 'clerkUserId'> & Partial<Pick<User, 'openEntries'>>;
+type FoundAccount = ChargedAccount & Pick<User, 'clerkUserId'> & Partial<Pick<User, 'openEntries'>>;
 interface Accounts {
   of(user: UserReference): FoundAccount | undefined;
 }
@@ -152,7 +157,7 @@ async function readAccounts(store: Store, takings: readonly Taking[], withEntrie
   const users = [...new Map(takings.map(({ user }) => [keyOf(user), user])).values()];
   const ids = users.flatMap((user) => ('_id' in user ? [user._id] : []));
   const clerkUserIds = users.flatMap((user) => ('_id' in user ? [] : [user.clerkUserId]));
-  const projection = { ...ACCOUNT_FIELDS, clerkUserId: 1, ...(withEntries && { openEntries: 1 }) };
+  const projection = { ...CHARGED_FIELDS, clerkUserId: 1, ...(withEntries && { openEntries: 1 }) };
   const [byId, byClerkUserId] = await Promise.all([
     ids.length === 0
       ? []

@@ -2,7 +2,7 @@ import { alertLevelOf, type QuotaAlert, type QuotaAlertLevel } from '../../domai
 import { quotaOf } from '../../domain/quota.ts';
 import { usersOf } from '../collections.ts';
 import type { Store } from '../store.ts';
-import type { Account } from './accounts.ts';
+import type { ChargedAccount } from './accounts.ts';
 
 export type QuotaAlertListener = (alert: QuotaAlert) => void;
 
@@ -27,7 +27,7 @@ export function onQuotaAlert(store: Store, listener: QuotaAlertListener): () => 
  * nobody listens the level is not raised, so that a process with a listener still tells of it. The charge stands whatever
  * becomes of this.
  */
-export async function tellIfReached(store: Store, account: Account): Promise<void> {
+export async function tellIfReached(store: Store, account: ChargedAccount): Promise<void> {
   const told = listeners.get(connectionOf(store));
   const level = alertLevelOf(quotaOf(account, store.clock.now()));
   if (!told?.size || level === null || level <= account.quotaAlert) return;
@@ -36,7 +36,7 @@ export async function tellIfReached(store: Store, account: Account): Promise<voi
 }
 
 /** @returns whether nobody had noted the level in the account's period before */
-async function raise(store: Store, { _id, periodNumber }: Account, level: QuotaAlertLevel): Promise<boolean> {
+async function raise(store: Store, { _id, periodNumber }: ChargedAccount, level: QuotaAlertLevel): Promise<boolean> {
   const guard = { _id, periodNumber, quotaAlert: { $lt: level } };
   return (await usersOf(store).updateOne(guard, { $set: { quotaAlert: level } })).modifiedCount === 1;
 }
