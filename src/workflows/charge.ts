@@ -2,7 +2,13 @@ import { InsufficientQuotaError } from '../domain/errors.ts';
 import { type Idempotency, keyReused } from '../domain/idempotency.ts';
 import { quotaOf } from '../domain/quota.ts';
 import type { LedgerEntry } from '../models/LedgerEntry.ts';
-import { type ChargedAccount, type Outcome, post, postOnce, type UserReference } from '../models/statements/accounts.ts';
+import {
+  type ChargedAccount,
+  type Outcome,
+  post,
+  postOnce,
+  type UserReference,
+} from '../models/statements/accounts.ts';
 import type { ChargePosting } from '../models/statements/posting/posting.ts';
 import { tellIfReached } from '../models/statements/quotaAlerts.ts';
 import { findChargeByKey } from '../repositories/ledger.ts';
