@@ -19,8 +19,10 @@ export interface EdgeEnv {
 /** What a runtime tells of the other end of a request's socket. */
 export interface Peer {
   peerAddress?: string | undefined;
-  /** Ends the connection at once, where the failure of a body would not do so, or not quietly. */
+  /** Ends the connection within seconds, whether its client takes anything or not. Not every runtime can. */
   cutOff?: () => void;
+  /** Resolves when the answer has been taken or its connection has ended, where the runtime tells. */
+  taken?: () => Promise<void>;
 }
 
 /** What a handler behind `authenticate` finds besides. */

@@ -51,14 +51,15 @@ export function eventStream(
   let coming: Promise<string | null> | undefined;
   let stall: ReturnType<typeof setTimeout> | undefined;
   let isOver = false;
+  let isGone = false;
   let greeting = `retry: ${RETRY_MS.least + Math.floor(Math.random() * RETRY_MS.spread)}\n\n`;
   const life = setTimeout(end, times.life);
 
+  /** What was made already is taken still, or the client is found to have stalled. */
   function end(): void {
     if (isOver) return;
     isOver = true;
     clearTimeout(life);
-    clearTimeout(stall);
     source.stop();
   }
 
@@ -85,20 +86,25 @@ export function eventStream(
       async pull(controller) {
         clearTimeout(stall);
         const text = await chunk();
+        if (isGone) return;
         if (text === null) {
           end();
           controller.close();
           return;
         }
         controller.enqueue(encoder.encode(text));
-        if (isOver) return;
         stall = setTimeout(() => {
           end();
+          // Where nothing can cut it off, a client that wakes up later finds the end of the stream behind whole events, and resumes.
           if (c.env?.cutOff) c.env.cutOff();
-          else controller.error(new Error('The client takes nothing any more'));
+          else controller.close();
         }, times.stalled);
       },
-      cancel: end,
+      cancel() {
+        isGone = true;
+        clearTimeout(stall);
+        end();
+      },
     },
     { highWaterMark: 0 },
   );

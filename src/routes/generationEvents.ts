@@ -69,7 +69,10 @@ export function generationEventRoutes(deps: RouteDeps) {
           release();
           return c.body(null, 204);
         }
-        return eventStream(c, statusEvents(following, new URL(c.req.url).origin, release), deps.streamTimes);
+        // A connection that outlives its stream, since its client does not read, takes a place as long as it is there.
+        const taken = c.env?.taken;
+        const stopped = taken ? () => void taken().then(release) : release;
+        return eventStream(c, statusEvents(following, new URL(c.req.url).origin, stopped), deps.streamTimes);
       } catch (error) {
         release();
         throw error;

@@ -3,7 +3,12 @@ import type { Listen } from './serve.ts';
 /** Serves on Bun's own HTTP server. */
 export const listenBun: Listen = async (fetch, { host, port }) => {
   const server = Bun.serve({
-    fetch: (request, socket) => fetch(request, { peerAddress: socket.requestIP(request)?.address }),
+    fetch: (request, socket) =>
+      fetch(request, {
+        peerAddress: socket.requestIP(request)?.address,
+        // Bun has no other way to end one connection; it looks every four seconds at whose time is up.
+        cutOff: () => socket.timeout(request, 1),
+      }),
     hostname: host,
     port,
     idleTimeout: 60,

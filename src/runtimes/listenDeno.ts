@@ -4,7 +4,10 @@ import type { Listen } from './serve.ts';
 declare const Deno: {
   serve(
     options: { hostname: string; port: number; onListen: () => void },
-    answer: (request: Request, info: { remoteAddr: { hostname?: string } }) => Response | Promise<Response>,
+    answer: (
+      request: Request,
+      info: { remoteAddr: { hostname?: string }; completed: Promise<void> },
+    ) => Response | Promise<Response>,
   ): {
     addr: { port: number };
     /** Takes no more requests, and resolves when those under way have been answered. */
@@ -17,8 +20,9 @@ export const listenDeno: Listen = async (fetch, { host, port }) => {
   // The log says where it listens; by default Deno prints a line of its own on standard output.
   const options = { hostname: host, port, onListen: () => {} };
   const underWay = new Set<Promise<Response>>();
-  const server = Deno.serve(options, async (request, { remoteAddr }) => {
-    const answer = Promise.resolve(fetch(request, { peerAddress: remoteAddr.hostname }));
+  const server = Deno.serve(options, async (request, { remoteAddr, completed }) => {
+    const peer = { peerAddress: remoteAddr.hostname, taken: () => completed.catch(() => {}) };
+    const answer = Promise.resolve(fetch(request, peer));
     underWay.add(answer);
     try {
       return await answer;

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { Hono } from 'hono';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Peer } from '@/middleware/context.ts';
@@ -18,9 +18,12 @@ afterEach(async () => {
   for (const socket of sockets.splice(0).reverse()) await socket.close();
 });
 
-/** A server that answers with the stream of `source`. */
-async function serve(source: EventSource, times: Partial<StreamTimes>): Promise<Listening> {
-  const app = new Hono<{ Bindings: Peer }>().get('/', (c) => eventStream(c, source, times));
+/** A server that answers with the stream of `source`. It calls `gone` when a connection ends before its stream. */
+async function serve(source: EventSource, times: Partial<StreamTimes>, gone = () => {}): Promise<Listening> {
+  const app = new Hono<{ Bindings: Peer }>().get('/', (c) => {
+    c.req.raw.signal.addEventListener('abort', gone);
+    return eventStream(c, source, times);
+  });
   const server = await listenNode(app.fetch, HERE);
   sockets.push(server);
   return server;
@@ -46,6 +49,30 @@ function spoken() {
     },
     stop: stopped.resolve,
   };
+}
+
+/** A source that has a mebibyte to say whenever it is asked. */
+function endless() {
+  const stopped = Promise.withResolvers<void>();
+  const event = `data: ${'x'.repeat(MEBIBYTE)}\n\n`;
+  let made = 0;
+  return {
+    made: () => made,
+    stopped: stopped.promise,
+    async next() {
+      made += 1;
+      return event;
+    },
+    stop: stopped.resolve,
+  };
+}
+
+/** Sends a request, and reads nothing of what comes. */
+function stalledClient(port: number): Socket {
+  const client = connect(port, HERE.host);
+  client.pause();
+  client.write('GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
+  return client;
 }
 
 describe('an event stream', () => {
@@ -89,27 +116,24 @@ describe('an event stream', () => {
   });
 
   it('drops a client that takes nothing, and has made no more for it than the sockets hold', async () => {
-    const stopped = Promise.withResolvers<void>();
-    let made = 0;
-    const event = `data: ${'x'.repeat(MEBIBYTE)}\n\n`;
-    const source = {
-      async next() {
-        made += 1;
-        return event;
-      },
-      stop: stopped.resolve,
-    };
+    const source = endless();
     const { port } = await serve(source, { stalled: 100 });
-    const client = connect(port, HERE.host);
-    client.pause();
-    client.on('error', () => {});
-    client.write('GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
-    await stopped.promise;
-    const madeForIt = made;
-    expect(madeForIt).toBeLessThan(32);
-    client.resume();
-    await once(client, 'close');
-    expect(made).toBe(madeForIt);
+    const client = stalledClient(port);
+    await source.stopped;
+    const made = source.made();
+    expect(made).toBeLessThan(32);
+    await expect(once(client.resume(), 'close')).rejects.toThrow('ECONNRESET');
+    expect(source.made()).toBe(made);
+  });
+
+  it('drops it also when the life of the stream ends before the client is found to have stalled', async () => {
+    const source = endless();
+    const gone = Promise.withResolvers<void>();
+    const { port } = await serve(source, { life: 100, stalled: 200 }, gone.resolve);
+    const client = stalledClient(port);
+    await source.stopped;
+    await gone.promise;
+    client.destroy();
   });
 
   it('ends after its longest life, between two events', async () => {

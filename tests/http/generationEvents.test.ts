@@ -110,6 +110,20 @@ describe('GET /v1/generations/{id}/events', () => {
     expect((await eve.get(path)).status).toBe(200);
   });
 
+  it('counts while its connection is there, where that outlives it', async () => {
+    const eve = await application.person();
+    const path = `/v1/generations/${await created(eve)}/events`;
+    const taken = Promise.withResolvers<void>();
+    const headers = { Authorization: `Bearer ${eve.token}` };
+    const lasting = await application.request(path, { headers }, { taken: () => taken.promise });
+    await Promise.all(Array.from({ length: 99 }, () => eve.get(path)));
+    await lasting.body?.cancel();
+    expect((await eve.get(path)).status).toBe(429);
+    taken.resolve();
+    await taken.promise;
+    expect((await eve.get(path)).status).toBe(200);
+  });
+
   it('ends between two events when the process stops', async () => {
     const other = await testApplication(store);
     const bob = await other.person();
