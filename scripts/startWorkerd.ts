@@ -16,7 +16,7 @@ import { imageRoutes } from '../src/routes/images.ts';
 import { type Core, createCore } from '../src/runtimes/core.ts';
 import { listenFailure } from '../src/runtimes/listenFailure.ts';
 import { listening } from '../src/runtimes/listenNode.ts';
-import { addressOf, endOnSignal, processLog, runProcess } from '../src/runtimes/serve.ts';
+import { addressOf, endOnSignal, processLog, runProcess, seenOut } from '../src/runtimes/serve.ts';
 import { type Database, openDatabase, tellWhoseDatabase } from './database.ts';
 import { listenProxy } from './drainingProxy.ts';
 import { welcome } from './welcome.ts';
@@ -51,7 +51,7 @@ await runProcess(async (env) => {
   endOnSignal(log, async () => {
     isEnding = true;
     clearInterval(clock);
-    await socket.close();
+    await seenOut(socket.close(), log);
     await Promise.all([workerd.stop(), behind.stop()]);
     await pictures.close();
     await core.close();

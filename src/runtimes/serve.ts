@@ -20,6 +20,9 @@ export interface Serving {
   stop(): Promise<void>;
 }
 
+/** Milliseconds that is waited for whoever is still sending a request, or taking an answer, when the process ends. */
+const PATIENCE_MS = 20_000;
+
 /** Milliseconds after which a shutdown that hangs is cut off. */
 const SHUTDOWN_DEADLINE_MS = 25_000;
 
@@ -43,7 +46,7 @@ export async function serve(options: { env: Env; mongodbUri: string; log: Log; l
     // First no new connections: whoever's stream ends comes back elsewhere.
     const closed = socket.close();
     await service.endStreams();
-    await closed;
+    await seenOut(closed, log);
     await service.stop();
     log.info('stopped');
   }
@@ -56,6 +59,20 @@ export async function serve(options: { env: Env; mongodbUri: string; log: Log; l
       return stopped;
     },
   };
+}
+
+/**
+ * Resolves when everybody has been answered (`closed`), or has had the time for it: who sends half a request and no more, or does not read
+ * its answer, keeps nobody else from ending cleanly. Its connection ends with the process.
+ */
+export async function seenOut(closed: Promise<void>, log: Log): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const patience = setTimeout(() => {
+    log.warn('some connections are cut off: they were not done in time');
+    late.resolve();
+  }, PATIENCE_MS);
+  await Promise.race([closed, late.promise]);
+  clearTimeout(patience);
 }
 
 export function addressOf(host: string, port: number): string {

@@ -107,6 +107,22 @@ describe.each(ENDINGS)('%s at %s', (runtime, signal) => {
   });
 });
 
+describe('whoever sends half a request and no more', () => {
+  it('keeps no process from ending cleanly', { timeout: START_PATIENCE_MS }, async () => {
+    const servers = await Promise.all(RUNTIMES.map((runtime) => start(runtime)));
+    const endings = servers.map(async (server) => {
+      const stalled = createSlowly(server.url, await people.newcomer());
+      // The proxy before a Worker says 502, the others nothing.
+      const status = stalled.status.catch(() => 502);
+      await Promise.all(createAll(server.url, await newcomers(1)));
+      expect(await server.end()).toBe(0);
+      expect(server.output.at(-1)).toContain('"msg":"stopped"');
+      expect(await status).toBe(502);
+    });
+    await Promise.all(endings);
+  });
+});
+
 describe.each(RUNTIMES)('the connections of %s', (runtime) => {
   it('stay within its pools, however much is asked, and a request after idling is answered', {
     timeout: START_PATIENCE_MS,
