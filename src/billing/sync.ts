@@ -8,6 +8,7 @@ import { followSubscription } from '../models/statements/following.ts';
 import type { Store } from '../models/store.ts';
 import { keepCustomer, userNamedBy, userOfCustomer } from '../repositories/billingAccounts.ts';
 import {
+  confirm,
   endSubscription,
   insertSubscription,
   liveSubscriptionOf,
@@ -41,7 +42,8 @@ const MAX_ROUNDS = 20;
  * Makes what is stored of a customer's subscriptions equal to Stripe's own objects, and the user's account with them. What is stored is
  * read first, then Stripe, and a write is refused when somebody else has written in between: so of two that race, the one
  * that asked Stripe first cannot overwrite what the other has written later. Another one may have learned later that all is as it is stored, and
- * have had nothing to write: therefore who has written looks once more.
+ * have had nothing to write: therefore who has written looks once more. What was written says itself that it is unconfirmed until then, so that
+ * the job `billing-confirmations` looks where the process has died before it could.
  *
  * @param names who the user might be, where nothing stored tells
  * @throws {ArtifexError} `unavailable` when Stripe is out of reach
@@ -100,7 +102,10 @@ async function reconcile(deps: BillingDeps, findings: Findings): Promise<Synced 
   if (!userId) return { result: 'unknown_user', names: namesIn(findings) };
   for (const problem of problems) deps.needsPerson(problem, findings.customer);
   const answer = { userId, needsPerson: problems.length > 0 };
-  if (isEqual && stored.every(({ unapplied }) => unapplied === undefined)) return { result: 'equal', ...answer };
+  if (isEqual && stored.every(({ unapplied }) => unapplied === undefined)) {
+    await confirm(deps.store, stored);
+    return { result: 'equal', ...answer };
+  }
   for (const subscription of gone) if (!(await endSubscription(deps.store, subscription))) return null;
   // What has ended makes way for what has not: a user has one that is live.
   for (const snapshot of changed.toSorted((one, other) => Number(isLive(one)) - Number(isLive(other)))) {

@@ -96,6 +96,7 @@ const MODELS = {
     unapplied: internal,
     graceEndedFor: internal,
     synced: internal,
+    unconfirmed: internal,
     listedAt: internal,
     ending: internal,
     openActs: internal,

@@ -1,3 +1,4 @@
+import { confirmSyncs } from '../billing/confirmSyncs.ts';
 import { endWithAccounts } from '../billing/endWithAccount.ts';
 import { type ReconcileOptions, reconcile } from '../billing/reconcile.ts';
 import type { BillingDeps } from '../billing/sync.ts';
@@ -36,7 +37,9 @@ export function createJobs({ ctx, storage, cleanup, billing }: CatalogueDeps): J
     rollups(ctx),
     webhookHistory(ctx),
     waitingWebhooks(ctx),
-    ...(billing ? [billingReconciliation(billing), billingEndings(ctx, billing)] : []),
+    ...(billing
+      ? [billingReconciliation(billing), billingConfirmations(ctx, billing), billingEndings(ctx, billing)]
+      : []),
   ];
   return storage ? [...everywhere, nightlyCleanup(ctx, storage, cleanup)] : everywhere;
 }
@@ -109,6 +112,15 @@ export function billingReconciliation(billing: BillingDeps, onProgress?: Reconci
     summary: "Compares every subscription with Stripe's lists, and takes in what Stripe could not deliver.",
     schedule: scheduleOf('15 2 * * *'),
     run: async (signal, progress) => ({ ...(await reconcile(billing, { signal, progress, onProgress })) }),
+  };
+}
+
+function billingConfirmations({ log }: Context, billing: BillingDeps): Job {
+  return {
+    name: 'billing-confirmations',
+    summary: 'Looks at Stripe once more where a process died that has written what it had learned there.',
+    schedule: scheduleOf('* * * * *'),
+    run: (signal) => confirmSyncs(billing, log, signal),
   };
 }
 

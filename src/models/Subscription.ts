@@ -35,6 +35,8 @@ export interface Subscription extends SoftDeletable {
   graceEndedFor?: Date;
   /** The fingerprint of what Stripe said when this was written; absent where something else has written since. */
   synced?: string;
+  /** A sync has written this, and no look at Stripe has confirmed it yet: when somebody else is to look. */
+  unconfirmed?: Date;
   /** When a reconciliation last met it in Stripe's list. */
   listedAt?: Date;
   /** It is to end at Stripe, since the account was deleted: which deletion owes that, and when it is tried next. */
@@ -66,6 +68,7 @@ export function subscriptionSchema(store: Store): Schema<Subscription, Subscript
       unapplied: { type: Date },
       graceEndedFor: { type: Date },
       synced: { type: String },
+      unconfirmed: { type: Date },
       listedAt: { type: Date },
       ending: { type: new Schema({ id: String, dueAt: Date }, { _id: false }) },
       openActs: { type: Schema.Types.Mixed },
@@ -93,6 +96,7 @@ export function subscriptionSchema(store: Store): Schema<Subscription, Subscript
   schema.index({ isDeleted: 1, status: 1, currentPeriodStart: 1 });
   // What a crash left between a subscription and what has to follow it.
   schema.index({ unapplied: 1 }, { sparse: true });
+  schema.index({ unconfirmed: 1 }, { sparse: true });
   schema.index({ 'ending.dueAt': 1 }, { sparse: true });
   schema.index({ 'openActs.at': 1 }, { sparse: true });
   return schema;

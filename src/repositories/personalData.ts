@@ -99,7 +99,7 @@ export async function eraseTold(store: Store, user: User): Promise<void> {
 export async function eraseSubscriptions({ models: { Subscription } }: Store, userId: Types.ObjectId): Promise<void> {
   await Subscription.updateMany(
     { userId },
-    { $unset: { stripeCustomerId: 1, stripeSubscriptionId: 1 }, $set: { metadata: {} } },
+    { $unset: { stripeCustomerId: 1, stripeSubscriptionId: 1, unconfirmed: 1 }, $set: { metadata: {} } },
   ).setOptions({ withDeleted: true });
 }
 

@@ -10,7 +10,7 @@ import type { Store } from '../models/store.ts';
 /** What a sync has to know of a stored subscription before it asks Stripe. */
 export type StoredSubscription = Pick<
   Subscription,
-  '_id' | 'userId' | 'status' | 'revision' | 'unapplied' | 'synced' | 'stripeSubscriptionId'
+  '_id' | 'userId' | 'status' | 'revision' | 'unapplied' | 'unconfirmed' | 'synced' | 'stripeSubscriptionId'
 >;
 
 const STORED = {
@@ -18,6 +18,7 @@ const STORED = {
   status: 1,
   revision: 1,
   unapplied: 1,
+  unconfirmed: 1,
   synced: 1,
   stripeSubscriptionId: 1,
 } as const satisfies Partial<Record<keyof Subscription, 1>>;
@@ -34,11 +35,15 @@ export type SubscriptionFacts = Pick<
   Required<Pick<Subscription, 'stripeCustomerId' | 'stripeSubscriptionId'>> &
   Partial<Pick<Subscription, 'trialStart' | 'trialEnd' | 'pendingTier'>>;
 
+/** How long the second look is left to the process that has written, and to one that has claimed it. */
+const LOOK_WITHIN_MS = 60_000;
+
 /** Of what may be missing, what is not said is not so. */
 const OPTIONAL = ['trialStart', 'trialEnd', 'pendingTier'] as const;
 
 /**
- * Writes what Stripe says over what is stored, unless somebody has written since it was read: then they may know more.
+ * Writes what Stripe says over what is stored, unless somebody has written since it was read: then they may know more. Like all that follows
+ * from a look at Stripe, it is unconfirmed until another look finds it as it is.
  *
  * @returns false when nothing was written, since the revision is another one or another live subscription is in the way
  */
@@ -54,7 +59,7 @@ export async function overwriteSubscription(
     return await subscriptionsOf(store).updateOne(
       { _id: read._id, revision: read.revision },
       {
-        $set: { ...facts, synced, unapplied: now, updatedAt: now },
+        $set: { ...facts, synced, unapplied: now, unconfirmed: lookDueAt(now), updatedAt: now },
         $inc: { revision: 1 },
         ...(absent.length > 0 && { $unset: Object.fromEntries(absent.map((field) => [field, 1 as const])) }),
         ...(act && { $push: { openActs: openAct(act, now) } }),
@@ -74,19 +79,63 @@ export async function insertSubscription(
   const now = store.clock.now();
   const openActs = act ? { openActs: [openAct(act, now)] } : {};
   const inserted = await unlessTaken(() =>
-    store.models.Subscription.create({ ...facts, userId, synced, unapplied: now, ...openActs }),
+    store.models.Subscription.create({
+      ...facts,
+      userId,
+      synced,
+      unapplied: now,
+      unconfirmed: lookDueAt(now),
+      ...openActs,
+    }),
   );
   return inserted !== null;
 }
 
-/** Ends a subscription that Stripe does not know any more. */
+/** Ends a subscription that Stripe does not know any more. Of one that it never knew a look can confirm nothing. */
 export async function endSubscription(store: Store, read: StoredSubscription): Promise<boolean> {
   const now = store.clock.now();
+  const unconfirmed = read.stripeSubscriptionId !== undefined && { unconfirmed: lookDueAt(now) };
   const { modifiedCount } = await subscriptionsOf(store).updateOne(
     { _id: read._id, revision: read.revision, status: { $nin: [...ENDED_STATUSES] } },
-    { $set: { status: 'canceled', unapplied: now, updatedAt: now }, $unset: { synced: 1 }, $inc: { revision: 1 } },
+    {
+      $set: { status: 'canceled', unapplied: now, ...unconfirmed, updatedAt: now },
+      $unset: { synced: 1 },
+      $inc: { revision: 1 },
+    },
   );
   return modifiedCount === 1;
+}
+
+const lookDueAt = (now: Date): Date => new Date(now.getTime() + LOOK_WITHIN_MS);
+
+/** A look at Stripe has found these as they were read before it; what was written since waits for a look of its own. */
+export async function confirm(store: Store, read: readonly StoredSubscription[]): Promise<void> {
+  const confirmed = read
+    .filter(({ unconfirmed }) => unconfirmed !== undefined)
+    .map(({ _id, revision }) => ({ _id, revision }));
+  if (confirmed.length > 0) await subscriptionsOf(store).updateMany({ $or: confirmed }, { $unset: { unconfirmed: 1 } });
+}
+
+/** What whoever has written it has not looked at once more. */
+export type Unconfirmed = Pick<Subscription, '_id' | 'stripeCustomerId'> & Required<Pick<Subscription, 'unconfirmed'>>;
+
+/** The subscription whose second look has been due for longest, or null. Nobody else is given it for a minute. */
+export async function claimUnconfirmed(store: Store): Promise<Unconfirmed | null> {
+  const now = store.clock.now();
+  const unconfirmed = lookDueAt(now);
+  const claimed = await subscriptionsOf(store).findOneAndUpdate(
+    { unconfirmed: { $lte: now } },
+    { $set: { unconfirmed } },
+    { sort: { unconfirmed: 1 }, projection: { stripeCustomerId: 1 } },
+  );
+  return claimed && { ...claimed, unconfirmed };
+}
+
+/** Of what was claimed and could not be confirmed; what was written since is left to its writer. */
+export async function postponeLook(store: Store, claimed: Unconfirmed, delayMs: number): Promise<void> {
+  const { _id, unconfirmed } = claimed;
+  const dueAt = new Date(store.clock.now().getTime() + delayMs);
+  await subscriptionsOf(store).updateOne({ _id, unconfirmed }, { $set: { unconfirmed: dueAt } });
 }
 
 /**

@@ -30,11 +30,14 @@ import {
   wakeEvents,
 } from '@/repositories/inbox.ts';
 import {
+  claimUnconfirmed,
+  confirm,
   endSubscription,
   insertSubscription,
   liveSubscriptionOf,
   markListed,
   overwriteSubscription,
+  postponeLook,
   storedAmong,
   storedSubscriptionId,
   subscriptionsOfCustomer,
@@ -101,6 +104,13 @@ async function subscriptionQueries(store: TestStore & Context): Promise<void> {
   const [stored] = await subscriptionsOfCustomer(store, ids.stripeCustomerId);
   if (!stored) throw new Error('One was just stored');
   await overwriteSubscription(store, stored, { ...FACTS, ...PERIOD, ...ids }, said);
+  const [written] = await subscriptionsOfCustomer(store, ids.stripeCustomerId);
+  if (!written) throw new Error('One was just written');
+  await confirm(store, [written]);
+  store.clock.advance(61_000);
+  const unconfirmed = await claimUnconfirmed(store);
+  if (!unconfirmed) throw new Error('The others were just written, too');
+  await postponeLook(store, unconfirmed, 0);
   await liveSubscriptionOf(store, stored.userId);
   await storedAmong(store, [ids.stripeSubscriptionId, 'sub_plans_8']);
   await markListed(store, [ids.stripeSubscriptionId, 'sub_plans_8'], store.clock.now());

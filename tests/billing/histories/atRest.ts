@@ -51,6 +51,7 @@ export function faultsOf({ store, world, prices }: Scene, story: Story, books: B
     else faults.push(...differences(story, prices, subscription, mine));
   }
 
+  for (const { _id, unconfirmed } of stored) demand(!unconfirmed, `nobody has looked at ${_id} since it was written`);
   const governing = stored.filter((one) => !hasEnded(one));
   demand(governing.length === Math.min(live.length, 1), `${governing.length} are live here, ${live.length} at Stripe`);
   const [one] = governing;

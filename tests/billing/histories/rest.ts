@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import { stripeEvents } from '@/billing/applyEvent.ts';
+import { confirmSyncs } from '@/billing/confirmSyncs.ts';
 import { endWithAccounts } from '@/billing/endWithAccount.ts';
 import { reconcile } from '@/billing/reconcile.ts';
 import { subscriptionsOf, webhookEventsOf } from '@/models/collections.ts';
@@ -43,12 +44,14 @@ async function hadWork(scene: Scene): Promise<boolean> {
   await Promise.all(due.map((event) => attemptEvent(ctx, { stripe: apply, clerk: apply }, event)));
   // What was given up since nobody knew its user is found by the nightly comparison of everything.
   if (await webhookEventsOf(store).findOne({ outcome: 'expired' })) await reconcile(billing);
+  const { customersConfirmed } = await confirmSyncs(billing, ctx.log);
   const { accountsEnded } = await endWithAccounts(billing, ctx.log);
   await resetDueQuotas(store);
   while (Object.values(await sweep(ctx, NO_GRACE)).some((count) => count > 0));
   const open = await webhookEventsOf(store).countDocuments({ state: { $ne: 'ended' } });
   const owed = await subscriptionsOf(store).countDocuments({ 'ending.id': { $exists: true } });
-  return lost.length + due.length + accountsEnded + open + owed > 0;
+  const unconfirmed = await subscriptionsOf(store).countDocuments({ unconfirmed: { $exists: true } });
+  return lost.length + due.length + customersConfirmed + accountsEnded + open + owed + unconfirmed > 0;
 }
 
 async function dueEvents(store: TestStore): Promise<ClaimedEvent[]> {
