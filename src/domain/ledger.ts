@@ -1,3 +1,5 @@
+import { SUBSCRIPTION_QUOTAS, type SubscriptionTier } from './tiers.ts';
+
 /**
  * The ledger is the append-only list of everything that moved a user's credits. An entry's credits are always positive; its
  * kind tells the direction.
@@ -13,6 +15,23 @@ export type PostingKind = LedgerKind | 'delivery' | 'terms' | 'deletion' | 'rest
 
 export function isLedgerKind(kind: PostingKind): kind is LedgerKind {
   return LEDGER_KINDS.some((known) => known === kind);
+}
+
+/** What an account was when a charge was made. */
+export interface Found {
+  /** Of the newest entry before the charge. */
+  sequence: number;
+  used: number;
+  tier: SubscriptionTier;
+  granted: number;
+}
+
+/** The place in the ledger of a charge that such an account has admitted, and the credits that remained after it. */
+export function placeBehind(found: Found, credits: number): { sequence: number; balance: number } {
+  // A tier that is none was admitted with the least, too.
+  const quota: number | undefined = SUBSCRIPTION_QUOTAS[found.tier];
+  const limit = (quota ?? SUBSCRIPTION_QUOTAS.free) + found.granted;
+  return { sequence: found.sequence + 1, balance: limit - found.used - credits };
 }
 
 /** How long a settled key stays with its account, in milliseconds: longer than any request may live. */

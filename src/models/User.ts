@@ -7,7 +7,7 @@ import {
   IMAGE_QUALITIES,
   type ImageQuality,
 } from '../domain/generation.ts';
-import type { PostingKind } from '../domain/ledger.ts';
+import type { Found, PostingKind } from '../domain/ledger.ts';
 import { periodAt } from '../domain/periods.ts';
 import { LIVE_STATUSES } from '../domain/subscription.ts';
 import { SUBSCRIPTION_TIERS, type SubscriptionTier } from '../domain/tiers.ts';
@@ -45,11 +45,14 @@ export interface UserSettings {
  * Something that moved the account and still has to be written elsewhere. It is put here by the same write that moved the
  * account, so neither can be without the other; settlement copies it to the ledger and takes it away.
  */
-export interface OpenEntry extends EntryFields {
+export interface OpenEntry extends Omit<EntryFields, 'balance'> {
   id: Types.ObjectId;
   kind: PostingKind;
   /** Position in the user's ledger; a delivery has none. */
   sequence?: number;
+  balance?: number;
+  /** In place of both, where they follow from it: a charge is made often, and copying costs the database less than computing. */
+  found?: Found;
   /** The generation that this charge paid for, whole, so that a crash after the charge cannot lose it. */
   generation?: ImageGeneration;
   /** What the audit trail will say of it. */

@@ -9,6 +9,7 @@ import { closingStatement, leavesAt } from '../models/statements/closing.ts';
 import { oweEndings } from '../models/statements/endings.ts';
 import { tellOfEntries } from '../models/statements/ledgerWatch.ts';
 import { cancelled } from '../models/statements/moves.ts';
+import { placed } from '../models/statements/placement.ts';
 import type { Store } from '../models/store.ts';
 import type { OpenEntry, User } from '../models/User.ts';
 import { admitWaiting } from './admission.ts';
@@ -185,9 +186,9 @@ async function recordLedger(store: Store, open: Owned[]): Promise<void> {
 }
 
 function ledgerEntryOf({ userId, entry }: Owned): LedgerEntry | null {
-  const { id, kind, sequence, generation: _, act: __, settledAt: ___, ...rest } = entry;
-  if (!isLedgerKind(kind) || sequence === undefined) return null;
-  return { _id: id, userId, kind, sequence, ...rest };
+  const { id, kind, sequence, balance, generation: _, act: __, settledAt: ___, ...rest } = placed(entry);
+  if (!isLedgerKind(kind) || sequence === undefined || balance === undefined) return null;
+  return { _id: id, userId, kind, sequence, balance, ...rest };
 }
 
 async function recordActs(store: Store, open: Owned[]): Promise<void> {

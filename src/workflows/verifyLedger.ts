@@ -2,6 +2,7 @@ import type { Types } from 'mongoose';
 import { isLedgerKind } from '../domain/ledger.ts';
 import { generationsOf, ledgerOf, usersOf } from '../models/collections.ts';
 import type { LedgerEntry } from '../models/LedgerEntry.ts';
+import { placed } from '../models/statements/placement.ts';
 import type { Store } from '../models/store.ts';
 import type { OpenEntry, User } from '../models/User.ts';
 import { everyGenerationOf } from '../repositories/generations.ts';
@@ -76,7 +77,8 @@ function withOpenEntries(stored: Line[], { openEntries }: User): Line[] {
   return [...stored, ...open].sort((a, b) => a.sequence - b.sequence);
 }
 
-function lineOf({ id, kind, sequence, ...rest }: OpenEntry): Line | null {
+function lineOf(entry: OpenEntry): Line | null {
+  const { id, kind, sequence, ...rest } = placed(entry);
   if (!isLedgerKind(kind) || sequence === undefined) return null;
   return { _id: id, kind, sequence, ...rest };
 }

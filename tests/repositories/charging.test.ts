@@ -2,9 +2,10 @@ import fc from 'fast-check';
 import { Types } from 'mongoose';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { LEISURE_MS } from '@/domain/ledger.ts';
+import { SUBSCRIPTION_TIERS } from '@/domain/tiers.ts';
 import { ledgerOf, usersOf } from '@/models/collections.ts';
-import type { UserReference } from '@/models/statements/accounts.ts';
-import { chargeTogether, type Taking } from '@/models/statements/chargingTogether.ts';
+import { postInFull, type UserReference } from '@/models/statements/accounts.ts';
+import { chargeAlone, chargeTogether, type Taking } from '@/models/statements/chargingTogether.ts';
 import type { ChargePosting } from '@/models/statements/posting/posting.ts';
 import { deleteUser } from '@/repositories/accounts.ts';
 import { chargingTogether } from '@/repositories/charging.ts';
@@ -109,7 +110,40 @@ describe('charges that are made together', () => {
       [3, 2, 3],
     ]);
     expect(await readUser(store, _id)).toMatchObject({ openEntries: {}, monthlyUsage: 7 });
-    expect(await readUser(store, _id)).not.toHaveProperty('left');
+  });
+
+  it('leave the lines that the statement for everything would have left, whatever the account was', async () => {
+    const accounts = fc.record({
+      subscriptionTier: fc.constantFrom(...SUBSCRIPTION_TIERS),
+      monthlyUsage: fc.nat({ max: 9 }),
+      grantedCredits: fc.nat({ max: 200 }),
+      entrySequence: fc.nat({ max: 50 }),
+      periodNumber: fc.integer({ min: 1, max: 30 }),
+    });
+    const linesOf = async (_id: Types.ObjectId) => {
+      await settle(store, [_id]);
+      const lines = await ledgerOf(store).find({ userId: _id }).sort({ sequence: 1 }).toArray();
+      return lines.map(({ _id: _, userId: __, ...line }) => line);
+    };
+    await fc.assert(
+      fc.asyncProperty(accounts, fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 4 }), async (account, sizes) => {
+        const [together, alone, inFull] = await Promise.all([signUp(store), signUp(store), signUp(store)]);
+        await usersOf(store).updateMany({ _id: { $in: [together, alone, inFull] } }, { $set: account });
+        await chargeTogether(
+          store,
+          sizes.map((credits) => taking({ _id: together }, credits)),
+        );
+        for (const credits of sizes) {
+          await chargeAlone(store, taking({ _id: alone }, credits));
+          await postInFull(store, { _id: inFull }, posting(credits));
+        }
+        const expected = await linesOf(inFull);
+        expect(await linesOf(alone)).toEqual(expected);
+        // The free tier may hold fewer than all: then they are made one by one, in any order.
+        if (expected.length === sizes.length) expect(await linesOf(together)).toEqual(expected);
+      }),
+      { numRuns: 60 },
+    );
   });
 
   it('keep a reason that looks like an expression as it is', async () => {

@@ -5,6 +5,7 @@ import { quotaOf } from '../../domain/quota.ts';
 import { usersOf } from '../collections.ts';
 import type { Store } from '../store.ts';
 import type { OpenEntry, User } from '../User.ts';
+import { type PlacedEntry, placed } from './placement.ts';
 import { ordinaryCharge } from './posting/ordinaryCharge.ts';
 import { type KeyGuard, type Posting, slotOf } from './posting/posting.ts';
 import { postingStatement } from './posting/statement.ts';
@@ -21,7 +22,7 @@ export type Account = Pick<User, '_id' | keyof typeof ACCOUNT_FIELDS>;
  * - `stale`: keys may have been forgotten since the look-up that the guard names. Nothing changed; look up again.
  */
 export type Outcome =
-  | { result: 'posted' | 'repeated'; account: Account; entry: OpenEntry }
+  | { result: 'posted' | 'repeated'; account: Account; entry: PlacedEntry }
   | { result: 'refused'; account: Account }
   | { result: 'stale'; account: Account };
 
@@ -109,8 +110,8 @@ function readOutcome(
   guard: KeyGuard | undefined,
 ): Outcome {
   if (posting.kind === 'charge' && account.isDeleted) throw accountDeleted();
-  const entry = account.openEntries[slot];
-  if (entry) return { result: entry.id.equals(posting.id) ? 'posted' : 'repeated', account, entry };
+  const open = account.openEntries[slot];
+  if (open) return { result: open.id.equals(posting.id) ? 'posted' : 'repeated', account, entry: placed(open) };
   if (guard && !passes(guard, account.forgottenThrough)) return { result: 'stale', account };
   return { result: 'refused', account };
 }

@@ -1,5 +1,5 @@
-import { LEISURE_MS } from '../../../domain/ledger.ts';
-import type { Changes, Expression } from './expressions.ts';
+import { type Found, LEISURE_MS } from '../../../domain/ledger.ts';
+import type { Changes } from './expressions.ts';
 import { LIMIT } from './limits.ts';
 import { type ChargePosting, type KeyGuard, slotOf } from './posting.ts';
 
@@ -32,11 +32,6 @@ export function ordinaryCharges(postings: readonly ChargePosting[], now: Date): 
     0,
   );
   const sweepAt = postings.some(isWaitedFor) ? now : new Date(now.getTime() + LEISURE_MS);
-  // What several read is computed once.
-  const [left, first, last]: [Expression, Changes[], Changes[]] =
-    postings.length === 1
-      ? [{ $subtract: [LIMIT, '$monthlyUsage'] }, [], []]
-      : ['$left', [{ $set: { left: { $subtract: [LIMIT, '$monthlyUsage'] } } }], [{ $unset: 'left' }]];
   return {
     filter: {
       isDeleted: false,
@@ -44,18 +39,16 @@ export function ordinaryCharges(postings: readonly ChargePosting[], now: Date): 
       $expr: { $lte: [{ $add: ['$monthlyUsage', total] }, LIMIT] },
     },
     update: [
-      ...first,
       {
         $set: {
           monthlyUsage: { $add: ['$monthlyUsage', total] },
           entrySequence: { $add: ['$entrySequence', postings.length] },
-          ...entries(postings, now, left),
+          ...entries(postings, now),
           sweepAt: { $min: ['$sweepAt', sweepAt] },
           updatedAt: now,
           ...(uncounted > 0 && { totalImagesGenerated: { $add: ['$totalImagesGenerated', uncounted] } }),
         },
       },
-      ...last,
     ],
   };
 }
@@ -63,18 +56,18 @@ export function ordinaryCharges(postings: readonly ChargePosting[], now: Date): 
 /** Whether somebody looks for what follows from it: a key is met in the ledger, and a generation waits to be recorded. */
 const isWaitedFor = ({ key, generationId }: ChargePosting) => key !== undefined || generationId !== undefined;
 
-function entries(postings: readonly ChargePosting[], now: Date, left: Expression): Changes {
+function entries(postings: readonly ChargePosting[], now: Date): Changes {
   let taken = 0;
   return Object.fromEntries(
     postings.map((posting, index) => {
+      const found = {
+        sequence: index === 0 ? '$entrySequence' : { $add: ['$entrySequence', index] },
+        used: taken === 0 ? '$monthlyUsage' : { $add: ['$monthlyUsage', taken] },
+        tier: '$subscriptionTier',
+        granted: '$grantedCredits',
+      } satisfies Record<keyof Found, unknown>;
       taken += posting.credits;
-      const entry = {
-        ...literally(posting),
-        at: now,
-        sequence: { $add: ['$entrySequence', index + 1] },
-        balance: { $subtract: [left, taken] },
-        period: '$periodNumber',
-      };
+      const entry = { ...literally(posting), at: now, period: '$periodNumber', found };
       return [`openEntries.${slotOf(posting)}`, entry];
     }),
   );
