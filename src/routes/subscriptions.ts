@@ -4,7 +4,7 @@ import { SUBSCRIPTION_TIERS } from '../domain/tiers.ts';
 import { authenticate } from '../middleware/auth.ts';
 import type { UserEnv } from '../middleware/context.ts';
 import { describe } from '../middleware/describe.ts';
-import { jsonBody, query } from '../middleware/validate.ts';
+import { emptyBody, jsonBody, query } from '../middleware/validate.ts';
 import { findSubscription } from '../repositories/subscriptions.ts';
 import { getUser } from '../repositories/users.ts';
 import { asUser, readAsUser, userIdOf } from '../workflows/signIn.ts';
@@ -81,6 +81,7 @@ export function subscriptionRoutes(deps: RouteDeps) {
         errors: ['account_deleted', 'conflict', 'unavailable'],
       }),
       query(noQuery),
+      emptyBody(),
       async (c) => {
         const userId = await userIdOf(deps, c.var.auth);
         return c.json(represent(pageSchema, { url: await billing.portal(userId) }), 201);

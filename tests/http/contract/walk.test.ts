@@ -23,7 +23,7 @@ const described = await readDescription(await api.request('/openapi.json'));
 const named = (operations: Operation[]) => operations.map((each) => [`${each.method} ${each.path}`, each] as const);
 const secured = described.operations.filter(({ schemes }) => schemes.length > 0);
 const withBody = secured.filter(({ body }) => body !== undefined);
-const withoutBody = secured.filter(({ body, responses }) => body === undefined && '415' in responses);
+const withoutBody = secured.filter(({ body, method }) => body === undefined && !['GET', 'DELETE'].includes(method));
 const withParams = described.operations.filter(({ path }) => path.includes('{'));
 const ownResources = withParams.filter(({ schemes }) => schemes.includes('session'));
 
