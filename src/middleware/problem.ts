@@ -11,10 +11,11 @@ import { Refusal } from './refusal.ts';
 /** Seconds after which it is worth to ask again for what was out of reach. */
 const RETRY_AFTER_SECONDS = '5';
 
-/** Header fields that answers of a status owe: RFC 6750 section 3 and RFC 9110 section 10.2.3. */
+/** Header fields that answers of a status owe: RFC 6750 section 3; RFC 9110 sections 10.2.3, 12.5.1 and 12.5.3. */
 const OWED_HEADERS: Partial<Record<ErrorCode, Record<string, string>>> = {
   unauthenticated: { 'WWW-Authenticate': 'Bearer realm="artifex"' },
   unavailable: { 'Retry-After': RETRY_AFTER_SECONDS },
+  unsupported_media_type: { Accept: 'application/json', 'Accept-Encoding': 'identity' },
 };
 
 /** The words of Hono's own exceptions, by status. */

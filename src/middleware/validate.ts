@@ -98,10 +98,23 @@ type BodyValidator<Schema extends z.ZodType, E extends Env, P extends string> = 
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text);
-  } catch {
+    return JSON.parse(text, SURROGATE_ESCAPE.test(text) ? refuseHalfCharacters : undefined);
+  } catch (error) {
+    if (error instanceof ArtifexError) throw error;
     throw new ArtifexError('malformed_json', 'Malformed JSON in request body');
   }
+}
+
+/** One half, or both, of what UTF-16 needs two units for: RFC 8259 section 7. */
+const SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/;
+
+/** A half alone is no character, and has no UTF-8: it would be stored as another text than was sent (RFC 8259 section 8.2). */
+function refuseHalfCharacters(name: string, value: unknown): unknown {
+  if (name.isWellFormed() && (typeof value !== 'string' || value.isWellFormed())) return value;
+  throw new ArtifexError(
+    'malformed_json',
+    'The body has a text with half of a surrogate pair in it, which is no character.',
+  );
 }
 
 function validated(outcome: z.ZodSafeParseResult<unknown>): object {

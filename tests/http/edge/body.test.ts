@@ -30,6 +30,15 @@ describe('a body that fits', () => {
     },
   );
 
+  it('may write a character as two escapes, or their letters as text', async () => {
+    const response = await app.request('/orders', {
+      ...jsonRequest(good),
+      body: '{"count": 1, "prompt": "\\uD83D\\ude00 \\\\ud83d"}',
+    });
+
+    expect(await response.json()).toMatchObject({ prompt: '😀 \\ud83d' });
+  });
+
   it('keeps every character of its text', async () => {
     const prompt = 'Füchse 🦊 "\u0000\u2028';
 
@@ -84,6 +93,8 @@ describe('400 malformed_json', () => {
     ['bytes that are no UTF-8', new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x7d])],
     ['UTF-16', new Uint8Array([0xff, 0xfe, 0x7b, 0x00, 0x7d, 0x00])],
     ['deep nesting without an end', '['.repeat(200_000)],
+    ['half a character', '{"count": 1, "prompt": "\\ud83d"}'],
+    ['half a character in a name', '{"count": 1, "prompt": "x", "\\uDE00": 1}'],
   ])('for %s', async (_name, body) => {
     const response = await app.request('/orders', { ...jsonRequest(good), body });
 
@@ -106,6 +117,8 @@ describe('415 unsupported_media_type', () => {
   ])('for %s', async (_name, headers) => {
     const response = await app.request('/orders', jsonRequest(good, { headers }));
 
+    expect(response.headers.get('Accept')).toBe('application/json');
+    expect(response.headers.get('Accept-Encoding')).toBe('identity');
     expect((await problemOf(response)).code).toBe('unsupported_media_type');
   });
 
