@@ -110,6 +110,8 @@ export function userSchema(store: Store): Schema<User, UserModelType, UserMethod
   const { clock } = store;
   const schema = new Schema<User, UserModelType, UserMethods>(
     {
+      // Before what follows from it: Mongoose's own would be a moment later than the anchor.
+      createdAt: { type: Date, default: () => clock.now(), immutable: true },
       clerkUserId: { type: String, required: true, maxlength: 255, immutable: true },
       // A session token may know neither address nor name; they follow from Clerk.
       email: { type: String, default: '', maxlength: 320, trim: true, lowercase: true },
@@ -128,7 +130,13 @@ export function userSchema(store: Store): Schema<User, UserModelType, UserMethod
         emailNotifications: { type: Boolean, default: true },
         quotaAlerts: { type: Boolean, default: true },
       },
-      quotaAnchor: { type: Date, default: () => clock.now(), required: true },
+      quotaAnchor: {
+        type: Date,
+        required: true,
+        default(this: User) {
+          return this.createdAt;
+        },
+      },
       periodStart: {
         type: Date,
         required: true,

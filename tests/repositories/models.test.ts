@@ -1,8 +1,11 @@
 import mongoose, { Types } from 'mongoose';
 import { describe, expect, it } from 'vitest';
+import type { Clock } from '@/domain/clock.ts';
+import { addMonths } from '@/domain/periods.ts';
 import { LIVE_STATUSES } from '@/domain/subscription.ts';
 import { ImageGenerationModel, SubscriptionModel, UserModel } from '@/models';
 import { isDuplicateKey } from '@/models/duplicateKey.ts';
+import { createModels } from '@/models/index.ts';
 import { signUp, useDatabase } from '../support/database.ts';
 
 const store = useDatabase();
@@ -33,6 +36,17 @@ describe('a new user', () => {
       isDeleted: false,
       createdAt: store.clock.now(),
     });
+  });
+
+  it('begins its period at the very instant that it signs up, however long it takes to make it', async () => {
+    let elapsed = 0;
+    const ticking: Clock = { now: () => new Date(Date.UTC(2026, 2, 10) + elapsed++) };
+    const { User } = createModels(mongoose.createConnection(), ticking);
+    const user = new User({ clerkUserId: 'user_instant' });
+    await user.validate();
+    expect(user.quotaAnchor).toEqual(user.createdAt);
+    expect(user.periodStart).toEqual(user.createdAt);
+    expect(user.quotaResetDate).toEqual(addMonths(user.createdAt, 1));
   });
 
   it('shares its Clerk id with nobody, deleted or not', async () => {
