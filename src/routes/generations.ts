@@ -25,7 +25,9 @@ const tags = ['generations'];
 const oneGeneration = params(z.object({ id: idSchema }));
 
 const instant = z
-  .union([z.iso.datetime({ offset: true }), z.iso.date()])
+  .union([z.iso.datetime({ offset: true }), z.iso.date()], {
+    error: 'Invalid input: expected an instant with its time zone, or a date, in ISO 8601',
+  })
   .transform((text) => new Date(text))
   .meta({ type: 'string', format: 'date-time' });
 
@@ -33,8 +35,8 @@ const generationsQuery = z.strictObject({
   ...pageQuery.shape,
   status: z.enum(GENERATION_STATUSES).optional(),
   type: z.enum(IMAGE_GENERATION_TYPES).optional(),
-  from: instant.optional().describe('Created at this instant or later.'),
-  to: instant.optional().describe('Created before this instant.'),
+  from: instant.optional().describe('Created at this instant or later; a date is its midnight in UTC.'),
+  to: instant.optional().describe('Created before this instant; a date is its midnight in UTC.'),
 });
 
 const generationPosition = z

@@ -36,7 +36,8 @@ export function userRoutes(deps: RouteDeps) {
       describe({
         summary: 'Change your name, preferences and settings',
         description:
-          'Fields that are named change, also within `preferences` and `settings`; the others stay as they are.',
+          'Fields that are named change, also within `preferences` and `settings`; the others stay as they are. The defaults in ' +
+          '`preferences` are for the forms of your pages: a new generation takes none of them by itself.',
         tags,
         answers: { 200: { description: 'The user as it is now.', schema: userSchema } },
         errors: ['account_deleted'],
