@@ -77,31 +77,15 @@ export class Interleaving {
   private active = 0;
   private quiet: (() => void) | undefined;
 
-  /**
-   * Starts a process whose every command waits for its turn, and another one in its place for as long as `again` says so.
-   *
-   * @param fateOf what becomes of a command whose turn it is, where that is to live
-   */
-  start<T>(
-    run: () => Promise<T>,
-    again: Again = never,
-    fateOf: (command: Command) => Fate = () => 'lives',
-  ): Promise<PromiseSettledResult<T>> {
+  /** Starts a process whose every command waits for its turn, and another one in its place for as long as `again` says so. */
+  start<T>(run: () => Promise<T>, again: Again = never): Promise<PromiseSettledResult<T>> {
     this.active += 1;
-    return this.attempts(run, again, fateOf).finally(() => this.rest());
+    return this.attempts(run, again).finally(() => this.rest());
   }
 
-  private async attempts<T>(
-    run: () => Promise<T>,
-    again: Again,
-    fateOf: (command: Command) => Fate,
-  ): Promise<PromiseSettledResult<T>> {
-    const decide = async (command: Command) => {
-      const fate = await this.turn(command);
-      return fate === 'lives' ? fateOf(command) : fate;
-    };
+  private async attempts<T>(run: () => Promise<T>, again: Again): Promise<PromiseSettledResult<T>> {
     for (let attempts = 1; ; attempts += 1) {
-      const [end] = await Promise.allSettled([asProcess(decide, run)]);
+      const [end] = await Promise.allSettled([asProcess((command) => this.turn(command), run)]);
       if (!again(end, attempts)) return end;
     }
   }

@@ -124,6 +124,18 @@ const endsWithPeriod =
     });
   };
 
+/** Makes what a subscription is and sells now so again, whatever becomes of it until then, but for its end. */
+export function asItWas(story: Story): Happening {
+  const [current] = structuredClone(story.live());
+  return toSubscription('is as it was', 0, ({ world }, one) =>
+    change(world, one, () => {
+      if (!current || one.id !== current.id) return;
+      one.status = current.status;
+      one.items = structuredClone(current.items);
+    }),
+  );
+}
+
 /** A schedule stands in the way of both. */
 const isUnscheduled = ({ schedule }: Subscription) => schedule === null;
 const isSuspended = ({ status }: Subscription) => ['paused', 'unpaid', 'on_hold'].includes(status);

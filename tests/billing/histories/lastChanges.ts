@@ -1,21 +1,17 @@
-import { changeSubscription } from '@/billing/change.ts';
-import type { Command } from '../../support/commandGate.ts';
 import { Interleaving } from '../../support/interleave.ts';
 import type { Event } from '../../support/stripe/shapes.ts';
 import { type Choice, chosen, mostlyLast, type Step } from './chance.ts';
-import { delivery, isExpected } from './deeds.ts';
+import { delivery } from './deeds.ts';
 import { DASHBOARD, happenTo } from './happenings.ts';
 import { mayReset } from './rest.ts';
 import type { Scene } from './scene.ts';
-import type { Story } from './story.ts';
 
 /** How many people see their subscription change twice in the end. */
 const LAST_CHANGES = 6;
 
 /**
  * The end of a history whose news are all brought: subscriptions change while what is known of them is on its way, and then nothing comes any
- * more that would heal what a race has left. Nothing fails but some of those who ask by themselves: they die when they have written, and no
- * event has whoever applies it do that again.
+ * more that would heal what a race has left. Nothing fails.
  */
 export async function bringTheRest(scene: Scene, nextStep: () => Step, nextChoice: () => Choice): Promise<void> {
   const interleaving = new Interleaving();
@@ -35,12 +31,6 @@ export async function bringTheRest(scene: Scene, nextStep: () => Step, nextChoic
     const { what, pick } = nextStep();
     if (story) happenTo(scene, story, chosen(story, DASHBOARD, what), pick);
     bring();
-    if (story) ask(story);
-  };
-  const ask = ({ userId }: Story) => {
-    const run = () => changeSubscription(scene.billing, userId, { cancelAtPeriodEnd: false });
-    const isMortal = nextChoice().goesOn % 2 === 0;
-    ends.push(interleaving.start(run, undefined, (command) => (isMortal && isWritten(command) ? 'after' : 'lives')));
   };
   scene.fault = null;
   for (bring(); ; change()) {
@@ -54,7 +44,5 @@ export async function bringTheRest(scene: Scene, nextStep: () => Step, nextChoic
     const isOver = [...scene.world.events.values()].every((one) => one.pending_webhooks === 0 || brought.has(one));
     if (left.length === 0 && isOver) break;
   }
-  for (const end of await Promise.all(ends)) if (end.status === 'rejected' && !isExpected(end.reason)) throw end.reason;
+  for (const end of await Promise.all(ends)) if (end.status === 'rejected') throw end.reason;
 }
-
-const isWritten = ({ collection, name }: Command) => collection === 'subscriptions' && name === 'updateOne';

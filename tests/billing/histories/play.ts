@@ -12,6 +12,10 @@ import { bringTheRest } from './lastChanges.ts';
 import { comeToRest, expectNothingNew, mayReset } from './rest.ts';
 import { Scene } from './scene.ts';
 import type { Story } from './story.ts';
+import { takeBack } from './takenBack.ts';
+
+/** How many people see something change that is taken back at once. */
+const TAKEN_BACK = 4;
 
 const ALL = [...HAPPENINGS, ...DEEDS];
 
@@ -60,7 +64,11 @@ export async function play(store: TestStore, seed: number): Promise<void> {
       },
     );
   }
-  if (isDiligent) await bringTheRest(scene, nextStep, nextChoice);
+  if (isDiligent) {
+    await bringTheRest(scene, nextStep, nextChoice);
+    const seeing = scene.stories.filter((story) => story.live().length > 0).slice(0, TAKEN_BACK);
+    for (const story of seeing) await takeBack(scene, story, nextStep());
+  }
   for (const end of await Promise.all(ends)) if (end.status === 'rejected' && !isExpected(end.reason)) throw end.reason;
   await comeToRest(scene);
   expect(await faultsAtRest(scene)).toEqual([]);
