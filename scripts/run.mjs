@@ -44,10 +44,17 @@ const TASKS = {
   verify: ['node', 'scripts/verify.ts'],
 };
 
+/** The environment says everything to these: an argument would be a mistake that nobody hears of. */
+const WITHOUT_ARGUMENTS = /^(?:start(?::\w+)?|worker|reconcile|encryption:rotate|check:ledger)$/;
+
 const [task, ...args] = process.argv.slice(2);
 const command = task === undefined ? undefined : TASKS[task];
 if (!command) {
   console.error(`Unknown task. One of: ${Object.keys(TASKS).join(', ')}`);
+  process.exit(2);
+}
+if (WITHOUT_ARGUMENTS.test(task) && args.length > 0) {
+  console.error(`npm run ${task} takes no arguments, and got: ${args.join(' ')}`);
   process.exit(2);
 }
 await installWhatIsMissing(ROOT);

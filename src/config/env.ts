@@ -69,6 +69,9 @@ function* contradictions(given: Record<string, unknown>): Generator<[string, str
       yield ['ARTIFEX_CLOCK_OFFSET', 'is set: production must leave it unset, its clock is not to be moved'];
     }
   }
+  if (given['STRIPE_PRICE_PRO'] !== undefined && given['STRIPE_PRICE_PRO'] === given['STRIPE_PRICE_PLUS']) {
+    yield ['STRIPE_PRICE_PRO', 'is that of STRIPE_PRICE_PLUS: what is paid has to tell the tier'];
+  }
   if (given['IMAGE_PROVIDER'] === 'openai' && given['OPENAI_API_KEY'] === undefined) {
     yield ['OPENAI_API_KEY', 'is missing: IMAGE_PROVIDER=openai needs it'];
   }

@@ -302,6 +302,12 @@ describe('a bad value', () => {
     expect(lines.map((line) => line.split(' ')[0]).sort()).toEqual(['LOG_LEVEL', 'NODE_ENV', 'PORT']);
   });
 
+  it('of one price for both tiers names it', () => {
+    expect(refusal({ STRIPE_PRICE_PLUS: 'price_1', STRIPE_PRICE_PRO: 'price_1' })).toEqual([
+      'STRIPE_PRICE_PRO is that of STRIPE_PRICE_PLUS: what is paid has to tell the tier',
+    ]);
+  });
+
   it('of IMAGE_PROVIDER=openai without a key names the key', () => {
     expect(refusal({ IMAGE_PROVIDER: 'openai' })).toEqual([
       'OPENAI_API_KEY is missing: IMAGE_PROVIDER=openai needs it',

@@ -39,7 +39,8 @@ async function freshClone(root: string): Promise<void> {
   await writeFile(join(root, 'package-lock.json'), JSON.stringify(lock));
 }
 
-const command = () => startProcess('node', [join(folder.path, 'scripts', 'run.mjs'), 'token'], {});
+const run = (...args: string[]) => startProcess('node', [join(folder.path, 'scripts', 'run.mjs'), ...args], {});
+const command = () => run('token');
 
 describe('first commands in a fresh folder', () => {
   it('install once, however many begin at once, and wait for whoever installs, not for whoever has died', async () => {
@@ -60,6 +61,17 @@ describe('first commands in a fresh folder', () => {
     expect(await readFile(join(folder.path, 'installs'), 'utf8')).toBe('once ');
     expect(await readdir(folder.path)).not.toContain('.installing');
   });
+
+  it.each(['start', 'start:bun', 'worker', 'check:ledger'])(
+    'do nothing for %s with an argument, which takes none',
+    async (task) => {
+      const refused = run(task, '--port', '9000');
+      await refused.closed;
+      expect(refused.child.exitCode).toBe(2);
+      expect(refused.output).toEqual([`npm run ${task} takes no arguments, and got: --port 9000`]);
+      expect(await readdir(folder.path)).not.toContain('node_modules');
+    },
+  );
 
   it('say why nothing could be installed, and the next one tries again', async () => {
     const lock = join(folder.path, 'package-lock.json');
