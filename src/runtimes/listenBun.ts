@@ -4,7 +4,7 @@ import type { Listen } from './serve.ts';
 export const listenBun: Listen = async (fetch, { host, port }) => {
   const server = Bun.serve({
     fetch: (request, socket) =>
-      fetch(request, {
+      fetch(addressed(request, socket), {
         peerAddress: socket.requestIP(request)?.address,
         // Bun has no other way to end one connection; it looks every four seconds at whose time is up.
         cutOff: () => socket.timeout(request, 1),
@@ -21,3 +21,10 @@ export const listenBun: Listen = async (fetch, { host, port }) => {
     close: () => server.stop(),
   };
 };
+
+/** What HTTP/1.0 asks without a `Host` (RFC 9112 section 3.2), as old health checks do, has a path alone for its address. */
+function addressed(request: Request, server: { url: URL }): Request {
+  return request.url.startsWith('/') && !request.headers.get('Host')
+    ? new Request(`${server.url.origin}${request.url}`, request)
+    : request;
+}

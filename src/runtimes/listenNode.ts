@@ -16,7 +16,9 @@ export const listenNode: Listen = async (fetch, { host, port }) => {
       // With a reset, what it has not taken is thrown away: after an ordinary end the system would keep it for minutes.
       cutOff: () => incoming.socket.resetAndDestroy(),
     });
-  const server = createServer(getRequestListener(answer, { errorHandler: answerUnanswered }));
+  // Of what HTTP/1.0 asks without a `Host` (RFC 9112 section 3.2), as old health checks do.
+  const hostname = host.includes(':') ? `[${host}]` : host;
+  const server = createServer(getRequestListener(answer, { hostname, errorHandler: answerUnanswered }));
   return listening(server, { host, port });
 };
 

@@ -29,4 +29,13 @@ describe.each<Runtime>(['bun', 'node'])('a Host that is none, on %s', (runtime) 
       expect(answer).not.toMatch(/\.ts|<html|new URL/);
     }
   });
+
+  it('need not be there in HTTP/1.0', async () => {
+    const { url } = await cluster.start(runtime);
+    const answer = await answerTo(url, 'GET /healthz HTTP/1.0\r\n\r\n');
+    expect(answer).toMatch(/^HTTP\/1\.[01] 200 /);
+    expect(answer).toContain('"status":"ok"');
+    const refused = await answerTo(url, 'POST /v1/quota/consume HTTP/1.0\r\nContent-Length: 2\r\n\r\n{}');
+    expect(refused).toContain('"instance":"/v1/quota/consume"');
+  });
 });
