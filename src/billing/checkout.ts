@@ -1,37 +1,29 @@
 import type { Types } from 'mongoose';
-import Stripe from 'stripe';
+import { CHECKOUT_LIFE_MS, checkoutsOverBy } from '../domain/checkout.ts';
 import { ArtifexError } from '../domain/errors.ts';
 import type { OpenCheckout } from '../models/BillingAccount.ts';
+import { accountDeleted } from '../models/statements/accounts.ts';
+import type { Store } from '../models/store.ts';
 import { billingAccountOf, keepCustomer, replaceCheckout } from '../repositories/billingAccounts.ts';
+import { isDeletedUser } from '../repositories/endings.ts';
 import { liveSubscriptionOf } from '../repositories/syncedSubscriptions.ts';
+import { type Buyer, expireSession, makeSession, sessionOf } from './checkoutSession.ts';
 import { asCustomer, type Payer } from './customers.ts';
-import { underKey } from './idempotency.ts';
-import { calling, type PaidTier, priceOf } from './stripe.ts';
+import { type PaidTier, priceOf } from './stripe.ts';
 import { type BillingDeps, syncCustomer } from './sync.ts';
 
-/**
- * How long a session can be paid on, from when its checkout was begun and not from when Stripe has made it: so none that is made late, by a process that
- * stood still, can sell beside the next one. Stripe takes 24 hours at most (https://docs.stripe.com/api/checkout/sessions/create).
- */
-const LIFE_MS = 22 * 60 * 60 * 1000;
-/** By how much our clock may be ahead of Stripe's when it takes a session for dead. With it, less than Stripe remembers an idempotency key. */
-const TOLERANCE_MS = 60 * 60 * 1000;
 /** What is left of a life when its page is given to somebody once more. Stripe itself makes none that lives for less. */
 const SHORTEST_LIFE_MS = 30 * 60 * 1000;
-
-interface Buyer {
-  customer: string;
-  userId: Types.ObjectId;
-}
 
 /**
  * The address of a Checkout that sells the tier. A user has one open at a time, by construction: it stands in their billing account before
  * Stripe is asked for it, what asks carries its id as idempotency key, and another one takes its place only when it can sell nothing any more.
  *
- * @throws {ArtifexError} `conflict` beside a subscription that has not ended, `unavailable`
+ * @throws {ArtifexError} `conflict` beside a subscription that has not ended, `account_deleted`, `unavailable`
  */
 export async function openCheckout(deps: BillingDeps, user: Payer, tier: PaidTier): Promise<string> {
-  const price = priceOf(deps.config, tier);
+  // Before anything is begun that could not be sold.
+  priceOf(deps.config, tier);
   return asCustomer(deps, user, async (customer) => {
     const buyer = { customer, userId: user._id };
     for (;;) {
@@ -42,7 +34,8 @@ export async function openCheckout(deps: BillingDeps, user: Payer, tier: PaidTie
       if (open !== undefined) return open;
       const next: OpenCheckout = { id: crypto.randomUUID(), tier, startedAt: deps.store.clock.now() };
       if (!(await replaceCheckout(deps.store, buyer, checkout, next))) continue;
-      const session = await createSession(deps, next, price, buyer);
+      await refuseDeleted(deps.store, user._id);
+      const session = await makeSession(deps, next, buyer);
       if (session?.url) return session.url;
       throw new ArtifexError('unavailable', 'Stripe made no page to pay on. Try again.');
     }
@@ -68,17 +61,26 @@ async function openPage(
   tier: PaidTier,
   buyer: Buyer,
 ): Promise<string | undefined> {
-  if (ageOf(deps, checkout) >= LIFE_MS + TOLERANCE_MS) return undefined;
+  if (checkout.startedAt <= checkoutsOverBy(deps.store.clock.now())) return undefined;
+  await refuseDeleted(deps.store, buyer.userId);
   const session = await sessionOf(deps, checkout, buyer);
   if (session?.status !== 'open') return undefined;
-  const isWanted = checkout.tier === tier && ageOf(deps, checkout) < LIFE_MS - SHORTEST_LIFE_MS;
+  const age = deps.store.clock.now().getTime() - checkout.startedAt.getTime();
+  const isWanted = checkout.tier === tier && age < CHECKOUT_LIFE_MS - SHORTEST_LIFE_MS;
   if (isWanted && session.url) return session.url;
-  await expire(deps, session.id);
+  if ((await expireSession(deps, session.id)) === 'paid')
+    throw new ArtifexError('conflict', 'The Checkout before was just paid.');
   return undefined;
 }
 
-function ageOf({ store }: BillingDeps, { startedAt }: OpenCheckout): number {
-  return store.clock.now().getTime() - startedAt.getTime();
+/**
+ * To be asked when a checkout stands in the billing account, and before its session is made or given to anybody: whoever deletes the account after that
+ * finds the checkout there, and has it expired.
+ *
+ * @throws {ArtifexError} `account_deleted`
+ */
+async function refuseDeleted(store: Store, userId: Types.ObjectId): Promise<void> {
+  if (await isDeletedUser(store, userId)) throw accountDeleted();
 }
 
 /** Stripe is asked first: somebody may have paid a moment ago. */
@@ -90,60 +92,3 @@ async function refuseSecond(deps: BillingDeps, { userId, customer }: Buyer): Pro
 
 export const secondSubscription = () =>
   new ArtifexError('conflict', 'There is a subscription that has not ended. Change it instead of buying another.');
-
-/**
- * The session of a checkout as it is now: made again under its key, where a crash has lost it, and read, since a repeated answer is an old one.
- *
- * @returns null when there is none, and none can be made any more
- */
-async function sessionOf(
-  deps: BillingDeps,
-  checkout: OpenCheckout,
-  buyer: Buyer,
-): Promise<Stripe.Checkout.Session | null> {
-  const tier = checkout.tier === 'pro' ? 'pro' : 'plus';
-  const made = await createSession(deps, checkout, priceOf(deps.config, tier), buyer);
-  return made && calling(() => deps.stripe.checkout.sessions.retrieve(made.id));
-}
-
-/** @returns null when it is too late for that: a session has to live for a while, and this one's end is fixed */
-function createSession(
-  { stripe, config }: BillingDeps,
-  { id, startedAt }: OpenCheckout,
-  price: string,
-  { customer, userId }: Buyer,
-): Promise<Stripe.Checkout.Session | null> {
-  const user = userId.toHexString();
-  const session: Stripe.Checkout.SessionCreateParams = {
-    mode: 'subscription',
-    customer,
-    client_reference_id: user,
-    line_items: [{ price, quantity: 1 }],
-    subscription_data: { metadata: { userId: user } },
-    success_url: `${config.appUrl}/billing?checkout=success`,
-    cancel_url: `${config.appUrl}/billing?checkout=cancelled`,
-    expires_at: Math.floor((startedAt.getTime() + LIFE_MS) / 1000),
-  };
-  return calling(() =>
-    underKey(`checkout:${id}`, (options) => stripe.checkout.sessions.create(session, options)).catch(nullIfTooLate),
-  );
-}
-
-function nullIfTooLate(error: unknown): null {
-  if (error instanceof Stripe.errors.StripeInvalidRequestError && error.param === 'expires_at') return null;
-  throw error;
-}
-
-/** One that was paid or expired meanwhile cannot be expired; the next look tells which. */
-async function expire({ stripe }: BillingDeps, id: string): Promise<void> {
-  await calling(async () => {
-    try {
-      await stripe.checkout.sessions.expire(id);
-    } catch (error) {
-      const { status } = await stripe.checkout.sessions.retrieve(id);
-      if (status === 'open') throw error;
-    }
-  });
-  const { status } = await calling(() => stripe.checkout.sessions.retrieve(id));
-  if (status === 'complete') throw new ArtifexError('conflict', 'The Checkout before was just paid.');
-}

@@ -82,6 +82,16 @@ export function isMissing(error: unknown, param?: string): boolean {
   return error.code === 'resource_missing' && (param === undefined || error.param === param);
 }
 
+/** A customer who was deleted at Stripe has nothing, and can buy nothing: then it is null. */
+export async function unlessCustomerGone<Result>(call: () => Promise<Result>): Promise<Result | null> {
+  try {
+    return await call();
+  } catch (error) {
+    if (isMissing(error, 'customer')) return null;
+    throw error;
+  }
+}
+
 /** @throws {ArtifexError} `unavailable` when the tier's price is not configured */
 export function priceOf({ prices }: StripeConfig, tier: PaidTier): string {
   const price = prices[tier];

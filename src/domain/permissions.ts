@@ -257,7 +257,7 @@ const MODELS = {
     lease: internal,
     awaits: internal,
   },
-  BillingAccount: { id: internal, stripeCustomerId: internal, checkout: internal },
+  BillingAccount: { id: internal, stripeCustomerId: internal, checkout: internal, ending: internal },
   Backfill: {
     id: internal,
     run: internal,

@@ -127,7 +127,7 @@ function billingConfirmations({ log }: Context, billing: BillingDeps): Job {
 function billingEndings({ log }: Context, billing: BillingDeps): Job {
   return {
     name: 'billing-endings',
-    summary: 'Ends at Stripe what accounts pay for that were deleted.',
+    summary: 'Ends at Stripe what accounts pay for that were deleted, and their open Checkouts.',
     schedule: scheduleOf('*/20 * * * * *'),
     run: (signal) => endWithAccounts(billing, log, signal),
   };

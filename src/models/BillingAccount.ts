@@ -19,6 +19,8 @@ export interface BillingAccount {
   _id: Types.ObjectId;
   stripeCustomerId?: string;
   checkout?: OpenCheckout;
+  /** The checkout is to expire, since the account was deleted: which deletion owes that, and when it is tried next. */
+  ending?: { id: string; dueAt: Date };
 }
 
 export type BillingAccountModelType = Model<BillingAccount>;
@@ -37,9 +39,11 @@ function billingAccountSchema(): Schema<BillingAccount, BillingAccountModelType>
       _id: { type: Schema.Types.ObjectId, required: true },
       stripeCustomerId: { type: String, maxlength: 255 },
       checkout,
+      ending: { type: new Schema({ id: String, dueAt: Date }, { _id: false }) },
     },
     { collection: 'billingaccounts' },
   );
+  schema.index({ 'ending.dueAt': 1 }, { sparse: true });
   schema.plugin(encryptedFields, { fields: { stripeCustomerId: 'unique' } });
   return schema;
 }

@@ -1,5 +1,6 @@
 import type { Types } from 'mongoose';
-import { subscriptionsOf, usersOf } from '../models/collections.ts';
+import type { BillingAccount } from '../models/BillingAccount.ts';
+import { billingAccountsOf, subscriptionsOf, usersOf } from '../models/collections.ts';
 import type { Subscription } from '../models/Subscription.ts';
 import type { Store } from '../models/store.ts';
 
@@ -18,10 +19,12 @@ export async function dueEnding(store: Store): Promise<OwedEnding | null> {
   );
 }
 
-/** Whether the user's subscription is still to be ended at Stripe. */
+/** Whether the user's subscription, or the Checkout that would make one, is still to be ended at Stripe. */
 export async function owesEnding(store: Store, userId: Types.ObjectId): Promise<boolean> {
-  const owing = { userId, 'ending.id': { $exists: true } };
-  return (await subscriptionsOf(store).findOne(owing, { projection: { _id: 1 } })) !== null;
+  const owing = { 'ending.id': { $exists: true } };
+  const only = { projection: { _id: 1 } };
+  const subscription = await subscriptionsOf(store).findOne({ userId, ...owing }, only);
+  return subscription !== null || (await billingAccountsOf(store).findOne({ _id: userId, ...owing }, only)) !== null;
 }
 
 /** Takes an ending away that was brought about, or is not wanted any more; one that is owed anew stays. */
@@ -41,4 +44,30 @@ export async function postponeEnding(
 export async function isDeletedUser(store: Store, _id: Types.ObjectId): Promise<boolean> {
   const user = await usersOf(store).findOne({ _id }, { projection: { isDeleted: 1 } });
   return user?.isDeleted === true;
+}
+
+/** A billing account whose Checkout is to expire since its user's account was deleted. */
+export type OwedExpiry = BillingAccount & Required<Pick<BillingAccount, 'ending'>>;
+
+/** The one that has been due for longest, or null. */
+export async function dueExpiry(store: Store): Promise<OwedExpiry | null> {
+  const now = store.clock.now();
+  return await billingAccountsOf(store).findOne<OwedExpiry>(
+    { 'ending.dueAt': { $lte: now } },
+    { sort: { 'ending.dueAt': 1 } },
+  );
+}
+
+/** As an ending is. */
+export async function clearExpiry(store: Store, { _id, ending: { id } }: OwedExpiry): Promise<void> {
+  await billingAccountsOf(store).updateOne({ _id, 'ending.id': id }, { $unset: { ending: 1 } });
+}
+
+export async function postponeExpiry(
+  store: Store,
+  { _id, ending: { id } }: OwedExpiry,
+  delayMs: number,
+): Promise<void> {
+  const dueAt = new Date(store.clock.now().getTime() + delayMs);
+  await billingAccountsOf(store).updateOne({ _id, 'ending.id': id }, { $set: { 'ending.dueAt': dueAt } });
 }

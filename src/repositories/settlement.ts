@@ -6,7 +6,7 @@ import { insertMissing } from '../models/duplicateKey.ts';
 import type { GenerationCharge, ImageGeneration } from '../models/ImageGeneration.ts';
 import type { LedgerEntry } from '../models/LedgerEntry.ts';
 import { closingStatement, leavesAt } from '../models/statements/closing.ts';
-import { oweEndings } from '../models/statements/endings.ts';
+import { oweEndings, oweExpiries } from '../models/statements/endings.ts';
 import { tellOfEntries } from '../models/statements/ledgerWatch.ts';
 import { cancelled } from '../models/statements/moves.ts';
 import { placed } from '../models/statements/placement.ts';
@@ -157,7 +157,9 @@ async function cancelForDeleted(store: Store, open: Owned[]): Promise<void> {
 /** Nobody is billed for an account that they have deleted. */
 async function oweEndingsOfDeleted(store: Store, open: Owned[]): Promise<void> {
   const deleted = open.filter(({ entry }) => entry.kind === 'deletion').map(({ userId }) => userId);
-  if (deleted.length > 0) await oweEndings(store, deleted, { isNews: true });
+  if (deleted.length === 0) return;
+  await oweEndings(store, deleted, { isNews: true });
+  await oweExpiries(store, deleted);
 }
 
 /**

@@ -61,11 +61,11 @@ describe('the subscription of an account that was deleted', () => {
   it('ends with its period, is billed no more, and stands in the audit trail once', async () => {
     const { userId, subscription } = await subscriber();
     await deleteUser(userId);
-    expect(await work()).toEqual({ accountsEnded: 1 });
+    expect(await work()).toEqual({ accountsEnded: 1, checkoutsExpired: 0 });
     expect(subscription).toMatchObject({ status: 'active', cancel_at_period_end: true });
     expect(await storedOf(userId)).toMatchObject({ status: 'active', cancelAtPeriodEnd: true });
     await shop.current.deliver();
-    expect(await work()).toEqual({ accountsEnded: 0 });
+    expect(await work()).toEqual({ accountsEnded: 0, checkoutsExpired: 0 });
     const { world } = shop.current.server;
     const invoices = world.invoices.size;
     advanceTo(world, world.now + MONTH_AND_A_DAY);
@@ -145,7 +145,7 @@ describe('the subscription of an account that was deleted', () => {
     const { userId, subscription } = await subscriber();
     await shop.current.app.billing.change(userId, { cancelAtPeriodEnd: true });
     await deleteUser(userId);
-    expect(await work()).toEqual({ accountsEnded: 0 });
+    expect(await work()).toEqual({ accountsEnded: 0, checkoutsExpired: 0 });
     expect(subscription.cancel_at_period_end).toBe(true);
     expect(await linesOf(userId)).toEqual([]);
   });
@@ -172,7 +172,7 @@ describe('the subscription of an account that was deleted', () => {
     await deleteUser(userId);
     await sweep(ctx, 0);
     await restoreUser(ctx, { _id: userId }, { kind: 'webhook', id: 'clerk' });
-    expect(await work()).toEqual({ accountsEnded: 0 });
+    expect(await work()).toEqual({ accountsEnded: 0, checkoutsExpired: 0 });
     expect(subscription.cancel_at_period_end).toBe(false);
     expect((await storedOf(userId))?.ending).toBeUndefined();
   });
@@ -185,9 +185,9 @@ describe('the subscription of an account that was deleted', () => {
     await work();
     expect(await linesOf(userId)).toEqual([]);
     server.faults = noFaults;
-    expect(await work()).toEqual({ accountsEnded: 0 });
+    expect(await work()).toEqual({ accountsEnded: 0, checkoutsExpired: 0 });
     store.clock.advance(MINUTE_MS);
-    expect(await work()).toEqual({ accountsEnded: 1 });
+    expect(await work()).toEqual({ accountsEnded: 1, checkoutsExpired: 0 });
     expect(subscription.cancel_at_period_end).toBe(true);
     expect(await linesOf(userId)).toHaveLength(1);
   });

@@ -2,7 +2,7 @@ import { Types } from 'mongoose';
 import { LIBRARY } from '@/domain/audit.ts';
 import { identityVersion } from '@/domain/identity.ts';
 import { INBOX_STATES, type ToldEvent, WEBHOOK_SOURCES } from '@/domain/inbox.ts';
-import { oweEndings } from '@/models/statements/endings.ts';
+import { oweEndings, oweExpiries } from '@/models/statements/endings.ts';
 import { deleteUser, restoreUser } from '@/repositories/accounts.ts';
 import { endBackfill, peopleBehind, saveBackfill, storedPeople, takeBackfill } from '@/repositories/backfills.ts';
 import {
@@ -13,7 +13,16 @@ import {
   userNamedBy,
   userOfCustomer,
 } from '@/repositories/billingAccounts.ts';
-import { clearEnding, dueEnding, isDeletedUser, owesEnding, postponeEnding } from '@/repositories/endings.ts';
+import {
+  clearEnding,
+  clearExpiry,
+  dueEnding,
+  dueExpiry,
+  isDeletedUser,
+  owesEnding,
+  postponeEnding,
+  postponeExpiry,
+} from '@/repositories/endings.ts';
 import { addUser, changeIdentity, comebackTo, identityOf, noteDeletion } from '@/repositories/identities.ts';
 import {
   awaitUsers,
@@ -63,6 +72,12 @@ export async function inboundQueries(store: TestStore & Context, userId: Types.O
   const checkout = { id: 'a', tier: 'plus' as const, startedAt: store.clock.now() };
   await replaceCheckout(store, { userId, customer: 'cus_plans' }, undefined, checkout);
   await replaceCheckout(store, { userId, customer: 'cus_plans' }, checkout, { ...checkout, id: 'b' });
+  await oweExpiries(store, [userId]);
+  await owesEnding(store, userId);
+  const owed = await dueExpiry(store);
+  if (!owed) throw new Error('One was just owed');
+  await postponeExpiry(store, owed, 0);
+  await clearExpiry(store, owed);
   await forgetCustomer(store, userId, 'cus_plans');
   const identity = { version: identityVersion('user.created', store.clock.now()), email: 'a@example.com', name: 'A' };
   await addUser(store, 'user_plans', identity, { isDeleted: false });

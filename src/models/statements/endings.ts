@@ -1,6 +1,7 @@
 import type { Types } from 'mongoose';
+import { checkoutsOverBy } from '../../domain/checkout.ts';
 import { LIVE_STATUSES } from '../../domain/subscription.ts';
-import { subscriptionsOf } from '../collections.ts';
+import { billingAccountsOf, subscriptionsOf } from '../collections.ts';
 import type { Store } from '../store.ts';
 
 /**
@@ -23,6 +24,15 @@ export async function oweEndings(
       stripeCustomerId: { $exists: true },
       ...(!isNews && { ending: { $exists: false } }),
     },
+    { $set: { ending: { id: crypto.randomUUID(), dueAt: now } } },
+  );
+}
+
+/** Owes an end to the Checkouts that deleted accounts may still pay on, so that nothing is sold to nobody. */
+export async function oweExpiries(store: Store, userIds: readonly Types.ObjectId[]): Promise<void> {
+  const now = store.clock.now();
+  await billingAccountsOf(store).updateMany(
+    { _id: { $in: [...userIds] }, 'checkout.startedAt': { $gt: checkoutsOverBy(now) } },
     { $set: { ending: { id: crypto.randomUUID(), dueAt: now } } },
   );
 }

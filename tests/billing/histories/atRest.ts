@@ -64,6 +64,7 @@ export function faultsOf({ store, world, prices }: Scene, story: Story, books: B
   }
   if (user.isDeleted)
     for (const { id, cancel_at } of live) demand(cancel_at !== null, `${id} of a deleted account goes on`);
+  if (user.isDeleted) for (const id of story.payable()) faults.push(`a deleted account can still pay on ${id}`);
   const best = Math.max(...live.map((each) => worthOf(each, prices)));
   const chosen = live.find(({ id }) => id === one?.stripeSubscriptionId);
   demand(!chosen || worthOf(chosen, prices) === best, `another one than ${chosen?.id} is worth most`);

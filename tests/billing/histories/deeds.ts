@@ -6,13 +6,17 @@ import { toldOf } from '@/billing/events.ts';
 import { openPortal } from '@/billing/portal.ts';
 import { TIERS_SOLD } from '@/billing/stripe.ts';
 import { ArtifexError } from '@/domain/errors.ts';
+import { usersOf } from '@/models/collections.ts';
 import { deleteUser, resetDueQuotas, restoreUser } from '@/repositories/accounts.ts';
+import { owesEnding } from '@/repositories/endings.ts';
 import { claimEvent, keepEvent } from '@/repositories/inbox.ts';
 import { settle } from '@/repositories/settlement.ts';
 import { consumeQuota } from '@/workflows/consumeQuota.ts';
 import { type ApplyEvent, attemptEvent } from '@/workflows/inbox.ts';
 import { sweep } from '@/workflows/sweep.ts';
+import { pastGates } from '../../support/commandGate.ts';
 import { contextOf, NO_GRACE } from '../../support/context.ts';
+import type { TestStore } from '../../support/database.ts';
 import { type Again, Crash } from '../../support/interleave.ts';
 import type { Event } from '../../support/stripe/shapes.ts';
 import type { Scene } from './scene.ts';
@@ -74,13 +78,20 @@ const JOBS: Deed[] = [
         sweep(contextOf(store), NO_GRACE),
   ),
   {
-    ...job('end what deleted accounts pay for', 20, ({ store, billing }, { userId }) => async () => {
-      await settle(store, [userId]);
+    ...job('end what deleted accounts pay for', 20, ({ store, billing }, story) => async () => {
+      await settle(store, [story.userId]);
       await endWithAccounts(billing, contextOf(store).log);
+      if (await pastGates(() => isEnded(store, story))) story.isClosed = true;
     }),
     isPossible: ({ hasLeft }) => hasLeft,
   },
 ];
+
+/** Whether nothing is left to be ended of an account that is deleted. */
+async function isEnded(store: TestStore, { userId, comingBack }: Story): Promise<boolean> {
+  const user = await usersOf(store).findOne({ _id: userId });
+  return user?.isDeleted === true && comingBack === 0 && !(await owesEnding(store, userId));
+}
 
 function job(name: string, weight: number, process: (scene: Scene, story: Story) => Process): Deed {
   const processes = (scene: Scene, story: Story) => [process(scene, story)];
@@ -117,7 +128,11 @@ const ACCOUNT: Deed[] = [
     isWaitedFor: true,
     processes: ({ store }, story) => [
       async () => {
-        await restoreUser(store, { _id: story.userId }, { kind: 'webhook', id: 'clerk' });
+        story.isClosed = false;
+        story.comingBack += 1;
+        await restoreUser(store, { _id: story.userId }, { kind: 'webhook', id: 'clerk' }).finally(() => {
+          story.comingBack -= 1;
+        });
         story.hasLeft = false;
       },
     ],

@@ -39,6 +39,7 @@ const PAYMENTS: Happening[] = [
       const bought = complete(world, pages[pick % pages.length] ?? '');
       if (!bought) return;
       if (story.bought.some((one) => !isOver(one))) story.faults.push(`${bought.id} was sold beside another one`);
+      if (story.isClosed) story.faults.push(`${bought.id} was sold to an account that was deleted`);
       story.bought.push(bought);
     },
   },

@@ -3,7 +3,7 @@ import { stripeEvents } from '@/billing/applyEvent.ts';
 import { confirmSyncs } from '@/billing/confirmSyncs.ts';
 import { endWithAccounts } from '@/billing/endWithAccount.ts';
 import { reconcile } from '@/billing/reconcile.ts';
-import { subscriptionsOf, webhookEventsOf } from '@/models/collections.ts';
+import { billingAccountsOf, subscriptionsOf, webhookEventsOf } from '@/models/collections.ts';
 import { resetDueQuotas } from '@/repositories/accounts.ts';
 import { type ClaimedEvent, claimEvent, wakeEvents } from '@/repositories/inbox.ts';
 import { attemptEvent } from '@/workflows/inbox.ts';
@@ -45,13 +45,17 @@ async function hadWork(scene: Scene): Promise<boolean> {
   // What was given up since nobody knew its user is found by the nightly comparison of everything.
   if (await webhookEventsOf(store).findOne({ outcome: 'expired' })) await reconcile(billing);
   const { customersConfirmed } = await confirmSyncs(billing, ctx.log);
-  const { accountsEnded } = await endWithAccounts(billing, ctx.log);
+  const { accountsEnded, checkoutsExpired } = await endWithAccounts(billing, ctx.log);
   await resetDueQuotas(store);
   while (Object.values(await sweep(ctx, NO_GRACE)).some((count) => count > 0));
   const open = await webhookEventsOf(store).countDocuments({ state: { $ne: 'ended' } });
-  const owed = await subscriptionsOf(store).countDocuments({ 'ending.id': { $exists: true } });
+  const owing = { 'ending.id': { $exists: true } };
+  const owed =
+    (await subscriptionsOf(store).countDocuments(owing)) + (await billingAccountsOf(store).countDocuments(owing));
   const unconfirmed = await subscriptionsOf(store).countDocuments({ unconfirmed: { $exists: true } });
-  return lost.length + due.length + customersConfirmed + accountsEnded + open + owed + unconfirmed > 0;
+  return (
+    lost.length + due.length + customersConfirmed + accountsEnded + checkoutsExpired + open + owed + unconfirmed > 0
+  );
 }
 
 async function dueEvents(store: TestStore): Promise<ClaimedEvent[]> {

@@ -24,6 +24,10 @@ export class Story {
   signedUpAt: Date | undefined;
   /** Has asked for the end of the account, and not yet got it back. */
   hasLeft = false;
+  /** How many processes are just restoring the account. */
+  comingBack = 0;
+  /** The account is deleted, and the jobs have gone round since. */
+  isClosed = false;
   /** Waits for a Checkout. */
   isAsking = false;
 
@@ -63,6 +67,16 @@ export class Story {
       const session = sessions.get(page);
       return session?.status === 'open' && session.expires_at > now;
     });
+  }
+
+  /** Sessions that could be paid on, also those whose address nobody was given. */
+  payable(): string[] {
+    const living = new Set(this.customers().flatMap(({ id, deleted }) => (deleted ? [] : [id])));
+    return [...this.world.sessions.values()]
+      .filter(({ customer, status, expires_at }) => {
+        return living.has(customer) && status === 'open' && expires_at > this.world.now;
+      })
+      .map(({ id }) => id);
   }
 
   /** Who is sold to in the dashboard: the customer who is known to Artifex, or one whom the dashboard has made. */

@@ -1,0 +1,69 @@
+import type { Types } from 'mongoose';
+import Stripe from 'stripe';
+import { CHECKOUT_LIFE_MS } from '../domain/checkout.ts';
+import type { OpenCheckout } from '../models/BillingAccount.ts';
+import { underKey } from './idempotency.ts';
+import { calling, priceOf } from './stripe.ts';
+import type { BillingDeps } from './sync.ts';
+
+export interface Buyer {
+  customer: string;
+  userId: Types.ObjectId;
+}
+
+/**
+ * The session of a checkout as it is now: made again under its key, where a crash has lost it, and read, since a repeated answer is an old one. No list
+ * could tell that there is none: somebody may be about to make it.
+ *
+ * @returns null when there is none, and none can be made any more
+ */
+export async function sessionOf(
+  deps: BillingDeps,
+  checkout: OpenCheckout,
+  buyer: Buyer,
+): Promise<Stripe.Checkout.Session | null> {
+  const made = await makeSession(deps, checkout, buyer);
+  return made && calling(() => deps.stripe.checkout.sessions.retrieve(made.id));
+}
+
+/** @returns null when it is too late for that: a session has to live for a while, and this one's end is fixed */
+export function makeSession(
+  { stripe, config }: BillingDeps,
+  { id, tier, startedAt }: OpenCheckout,
+  { customer, userId }: Buyer,
+): Promise<Stripe.Checkout.Session | null> {
+  const user = userId.toHexString();
+  const session: Stripe.Checkout.SessionCreateParams = {
+    mode: 'subscription',
+    customer,
+    client_reference_id: user,
+    line_items: [{ price: priceOf(config, tier === 'pro' ? 'pro' : 'plus'), quantity: 1 }],
+    subscription_data: { metadata: { userId: user } },
+    success_url: `${config.appUrl}/billing?checkout=success`,
+    cancel_url: `${config.appUrl}/billing?checkout=cancelled`,
+    expires_at: Math.floor((startedAt.getTime() + CHECKOUT_LIFE_MS) / 1000),
+  };
+  return calling(() =>
+    underKey(`checkout:${id}`, (options) => stripe.checkout.sessions.create(session, options)).catch(nullIfTooLate),
+  );
+}
+
+function nullIfTooLate(error: unknown): null {
+  if (error instanceof Stripe.errors.StripeInvalidRequestError && error.param === 'expires_at') return null;
+  throw error;
+}
+
+/** @returns whether it was paid a moment before, and not expired */
+export async function expireSession({ stripe }: BillingDeps, id: string): Promise<'expired' | 'paid'> {
+  await calling(async () => {
+    try {
+      await stripe.checkout.sessions.expire(id);
+    } catch (error) {
+      // One that was paid or expired meanwhile cannot be expired; the next look tells which.
+      const { status } = await stripe.checkout.sessions.retrieve(id);
+      if (status === 'open') throw error;
+    }
+  });
+  const { status } = await calling(() => stripe.checkout.sessions.retrieve(id));
+  return status === 'complete' ? 'paid' : 'expired';
+}
