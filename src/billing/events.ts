@@ -47,13 +47,13 @@ const isOfInterest = (type: string): boolean => SUBSCRIBED.has(type) || FAMILIES
 
 /**
  * What every event carries (https://docs.stripe.com/api/events/object). Its version does not count, since all that matters is read anew in
- * the version of the SDK.
+ * the version of the SDK; and one of interest is not left for a field that it could do without.
  */
 const eventSchema = z.object({
   id: z.string().min(1).max(255),
   type: z.string().max(255),
-  created: z.number(),
-  livemode: z.boolean(),
+  created: z.number().default(() => Date.now() / 1000),
+  livemode: z.boolean().optional(),
   /** Only of a connected account (https://docs.stripe.com/connect/webhooks). */
   account: z.string().nullish(),
   data: z.object({ object: z.unknown() }),
@@ -124,7 +124,7 @@ export async function readStripeEvent(
 }
 
 const isOurs = ({ account, livemode }: EventSource, isLiveMode: boolean | null): boolean =>
-  typeof account !== 'string' && (isLiveMode === null || livemode === isLiveMode);
+  typeof account !== 'string' && (isLiveMode === null || livemode === undefined || livemode === isLiveMode);
 
 /** The asynchronous way is the only one that every runtime has: it verifies by WebCrypto. */
 async function verified(stripe: Stripe, secret: string, payload: string, signature: string): Promise<unknown> {

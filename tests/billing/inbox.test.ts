@@ -22,6 +22,16 @@ describe('an event of Stripe', () => {
     expect(subscription).toMatchObject({ tier: 'plus', status: 'active' });
   });
 
+  it.each(['livemode', 'created', 'api_version'])('is not left for saying nothing of its %s', async (field) => {
+    const userId = await signUp(store);
+    const { server, app } = shop.current;
+    shop.current.sell(shop.current.customerOf(userId), 'plus');
+    const event = server.sender.undelivered().find(({ type }) => type === 'customer.subscription.created');
+    expect((await server.sender.send(JSON.stringify({ ...event, [field]: undefined }))).status).toBe(200);
+    await app.inbox.drained();
+    expect(await readUser(store, userId)).toMatchObject({ subscriptionTier: 'plus' });
+  });
+
   it('is kept once, and applied once, however often it is brought', async () => {
     const userId = await signUp(store);
     const { server, app } = shop.current;
