@@ -100,6 +100,17 @@ function job(name: string, weight: number, process: (scene: Scene, story: Story)
 
 const isHere = ({ signedUpAt, hasLeft }: Story) => signedUpAt !== undefined && !hasLeft;
 
+const leaving = (name: string, weight: number, isPossible: Deed['isPossible']): Deed => ({
+  name,
+  weight,
+  isPossible,
+  isWaitedFor: false,
+  processes: ({ store }, story) => {
+    story.hasLeft = true;
+    return [() => deleteUser(store, { _id: story.userId }, { kind: 'webhook', id: 'clerk' })];
+  },
+});
+
 const ACCOUNT: Deed[] = [
   {
     name: 'spends credits',
@@ -111,16 +122,8 @@ const ACCOUNT: Deed[] = [
       return [() => consumeQuota(contextOf(store), { _id: userId }, { credits: 1 + pick }, idempotency)];
     },
   },
-  {
-    name: 'leaves',
-    weight: 1,
-    isPossible: isHere,
-    isWaitedFor: false,
-    processes: ({ store }, story) => {
-      story.hasLeft = true;
-      return [() => deleteUser(store, { _id: story.userId }, { kind: 'webhook', id: 'clerk' })];
-    },
-  },
+  leaving('leaves', 1, isHere),
+  leaving('leaves an open page', 6, (story) => isHere(story) && story.openPages().length > 0),
   {
     name: 'comes back',
     weight: 10,
