@@ -33,7 +33,8 @@ const IDEMPOTENCY_KEY_SPEC = {
     {
       in: 'header',
       name: 'Idempotency-Key',
-      description: 'A repeat of the key with the same body gives the same resource and charges nothing.',
+      description:
+        'A name of your own for this request. Sent again with the same body, it is answered with the same resource, and moves no credits again.',
       schema: { type: 'string', minLength: 1, maxLength: 255 },
     },
   ],

@@ -38,7 +38,7 @@ const operation = z.object({
   operationId: z.string(),
   summary: z.string().optional(),
   description: z.string().optional(),
-  tags: z.array(z.string()).default(['other']),
+  tags: z.array(z.string()),
   security: z.array(z.record(z.string(), z.array(z.string()))).default([]),
   parameters: z
     .array(
@@ -57,6 +57,7 @@ const operation = z.object({
 
 const page = z.object({
   info: z.object({ title: z.string(), version: z.string(), description: z.string().default('') }),
+  tags: z.array(z.object({ name: z.string(), description: z.string().optional() })).default([]),
   paths: z.record(z.string(), z.record(z.string(), operation)),
   webhooks: z.record(z.string(), z.object({ post: operation })).default({}),
   components: z.object({
@@ -70,14 +71,21 @@ type Markup = ReturnType<typeof html>;
 
 /** The reference as one static page: headings, tables and links, readable without a script and by a screen reader. */
 export function docsPage(document: OpenApiDocument): Markup {
-  const { info, paths, webhooks, components } = page.parse(JSON.parse(JSON.stringify(document)));
+  const { info, tags, paths, webhooks, components } = page.parse(JSON.parse(JSON.stringify(document)));
   const operations = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, each]) => ({ ...each, method: method.toUpperCase(), path })),
   );
   const schemes = Object.fromEntries(
     Object.entries(components.securitySchemes).map(([scheme, { description }]) => [scheme, description]),
   );
-  const tags = [...new Set(operations.flatMap((each) => each.tags))].sort();
+  const described = new Map(tags.map((tag) => [tag.name, tag.description]));
+  const sections = [...new Set([...described.keys(), ...operations.flatMap((each) => each.tags)])]
+    .map((tag) => ({
+      tag,
+      description: described.get(tag),
+      operations: operations.filter((each) => each.tags.includes(tag)),
+    }))
+    .filter((section) => section.operations.length > 0);
 
   return html`<!doctype html>
 <html lang="en">
@@ -92,14 +100,17 @@ export function docsPage(document: OpenApiDocument): Markup {
 <header><h1>${info.title} ${info.version}</h1>${info.description.split('\n').map((line) => html`<p>${text(line)}</p>`)}
 <p>The same for machines: <a href="/openapi.json">openapi.json</a>.</p></header>
 <nav aria-label="Contents"><ul>
-${operations.map((each) => html`<li><a href="#${each.operationId}"><code>${each.method} ${each.path}</code></a></li>`)}
+${sections
+  .flatMap((section) => section.operations)
+  .map((each) => html`<li><a href="#${each.operationId}"><code>${each.method} ${each.path}</code></a></li>`)}
 <li><a href="#webhooks">What is sent to you</a></li>
 <li><a href="#errors">Errors</a></li>
 </ul></nav>
 <main id="content">
-${tags.map(
-  (tag) => html`<section><h2 id="tag-${tag}">${tag}</h2>
-${operations.filter((each) => each.tags.includes(tag)).map((each) => operationPart(each, schemes))}</section>`,
+${sections.map(
+  (section) => html`<section><h2 id="tag-${section.tag.replaceAll(' ', '-')}">${section.tag}</h2>
+${paragraph(section.description)}
+${section.operations.map((each) => operationPart(each, schemes))}</section>`,
 )}
 <section><h2 id="webhooks">What is sent to you</h2>
 <p>By <code>POST</code>, to the endpoints that subscribe to it.</p>

@@ -29,11 +29,11 @@ const instant = z
     error: 'Invalid input: expected an instant with its time zone, or a date, in ISO 8601',
   })
   .transform((text) => new Date(text))
-  .meta({ type: 'string', format: 'date-time' });
+  .meta({ type: 'string' });
 
 const generationsQuery = z.strictObject({
   ...pageQuery.shape,
-  status: z.enum(GENERATION_STATUSES).optional(),
+  status: z.enum(GENERATION_STATUSES).optional().describe('Only those that are in this state now.'),
   type: z.enum(IMAGE_GENERATION_TYPES).optional(),
   from: instant.optional().describe('Created at this instant or later; a date is its midnight in UTC.'),
   to: instant.optional().describe('Created before this instant; a date is its midnight in UTC.'),

@@ -60,7 +60,7 @@ export function healthRoutes(deps: HealthDeps) {
       describe({
         summary: 'Readiness',
         description:
-          'Answers 200 while the database can be reached, whatever else is wrong: the body tells that, at most five seconds old. Where the database does not tell in time, it says of the database alone.',
+          'Answers 200 while the database can be reached. What else may be wrong stands in the body, at most five seconds old; it is left out when the database is too slow to tell.',
         tags: ['operation'],
         answers: { 200: { description: 'Requests can be served.', schema: readinessSchema } },
         errors: ['unavailable'],

@@ -174,15 +174,24 @@ export const generationRequestSchema = writable(
   {
     type: z.enum(IMAGE_GENERATION_TYPES),
     prompt: z.string().min(1).max(maxPromptLength),
-    negativePrompt: z.string().max(maxNegativePromptLength).exactOptional(),
-    style: z.string().min(1).max(maxNameLength).default(GENERATION_DEFAULTS.style),
+    negativePrompt: z
+      .string()
+      .max(maxNegativePromptLength)
+      .exactOptional()
+      .describe('What the images are not to show.'),
+    style: z
+      .string()
+      .min(1)
+      .max(maxNameLength)
+      .default(GENERATION_DEFAULTS.style)
+      .describe('Any word that the model knows, such as `watercolor`.'),
     aspectRatio: z.enum(ASPECT_RATIOS).default(GENERATION_DEFAULTS.aspectRatio),
     quality: z
       .enum(IMAGE_QUALITIES)
       .default(GENERATION_DEFAULTS.quality)
       .describe('`standard` costs 1 credit an image, `hd` 2.'),
     model: z.string().min(1).max(maxNameLength).default(GENERATION_DEFAULTS.model),
-    count: z.int().min(minCount).max(maxCount).default(GENERATION_DEFAULTS.count),
+    count: z.int().min(minCount).max(maxCount).default(GENERATION_DEFAULTS.count).describe('Images.'),
     sourceImageUrl: z
       .url({ protocol: /^https$/, error: 'Invalid input: expected an https address' })
       .max(maxUrlLength)
@@ -202,18 +211,18 @@ export const GENERATION_EXAMPLE = {
   style: 'realistic',
   aspectRatio: '16:9',
   quality: 'standard',
-  model: 'artifex-1',
+  model: 'default',
   count: 1,
   status: 'completed',
   credits: 1,
   processingTime: 3.2,
   outputImages: [
     {
-      url: 'https://api.example.com/images/5f8c0a51-2d7e-4b0e-9d6b-0a4c7f1f2e3d.png',
-      filename: 'a-lighthouse-at-sunset.png',
-      size: 183_204,
-      width: 1344,
-      height: 768,
+      url: 'https://api.example.com/images/rYbV7Z4lgC3wBjZpvGkI1ENy.png',
+      filename: '69afe0c5a1b2c3d4e5f60719-1.png',
+      size: 362_426,
+      width: 832,
+      height: 468,
       contentType: 'image/png',
     },
   ],
@@ -245,11 +254,11 @@ export const generationFields = {
   aspectRatio: z.enum(ASPECT_RATIOS),
   quality: z.enum(IMAGE_QUALITIES),
   model: z.string(),
-  count: z.int(),
-  status: z.enum(GENERATION_STATUSES),
-  credits: z.int(),
+  count: z.int().min(minCount).max(maxCount).describe('Images that were asked for.'),
+  status: z.enum(GENERATION_STATUSES).describe('`completed`, `failed` and `cancelled` are final.'),
+  credits: z.int().positive().describe('What it costs; given back when it fails or is cancelled.'),
   processingTime: z.number().nullable().describe('Seconds.'),
-  errorMessage: z.string().nullable(),
+  errorMessage: z.string().nullable().describe('Why it failed.'),
   createdAt: instantSchema,
   startedAt: instantSchema.nullable(),
   completedAt: instantSchema.nullable(),

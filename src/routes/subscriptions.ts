@@ -91,7 +91,8 @@ export function subscriptionRoutes(deps: RouteDeps) {
       '/',
       describe({
         summary: 'Change your subscription',
-        description: 'What is so already is not done again. The answer is the subscription as Stripe has it then.',
+        description:
+          'Change the tier, end the subscription with its period, or take that back. A change that is there already is not made again.',
         tags: ['subscription'],
         answers: { 200: { description: 'As it is now.', schema: subscriptionSchema } },
         errors: ['account_deleted', 'conflict', 'unavailable'],

@@ -11,6 +11,7 @@ const content = z.record(z.string(), media).default({});
 
 const operationSchema = z.looseObject({
   operationId: z.string(),
+  tags: z.array(z.string()).default([]),
   security: z.array(z.record(z.string(), z.array(z.string()))).default([]),
   parameters: z
     .array(z.object({ in: z.string(), name: z.string(), required: z.boolean().default(false), schema: jsonSchema }))
@@ -24,6 +25,7 @@ const operationSchema = z.looseObject({
 
 const documentSchema = z.object({
   openapi: z.string().startsWith('3.1.'),
+  tags: z.array(z.object({ name: z.string(), description: z.string().min(1) })).default([]),
   paths: z.record(z.string(), z.record(z.string(), operationSchema)),
   webhooks: z
     .record(z.string(), z.object({ post: operationSchema.extend({ requestBody: z.object({ content }) }) }))
@@ -46,6 +48,8 @@ export interface Operation extends z.output<typeof operationSchema> {
 
 export interface Described {
   operations: Operation[];
+  /** The parts that it has, in their order. */
+  tags: Set<string>;
   /** What is sent to others: the schema of the body and the names of the header fields, by the name of the event. */
   webhooks: Map<string, { body: JsonSchema; headers: string[] }>;
   schemas: Record<string, JsonSchema>;
@@ -121,6 +125,7 @@ export async function readDescription(response: Response): Promise<Described> {
         },
       ]),
     ),
+    tags: new Set(document.tags.map(({ name }) => name)),
     schemas,
     securitySchemes: Object.keys(securitySchemes),
     resolved,

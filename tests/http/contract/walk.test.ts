@@ -59,6 +59,14 @@ describe('every operation', () => {
     expect(ids.filter((id, index) => ids.indexOf(id) !== index)).toEqual([]);
   });
 
+  it('stands in a part of the reference that says what it is about', async () => {
+    const { tags } = described;
+    expect(described.operations.flatMap((each) => each.tags.filter((tag) => !tags.has(tag)))).toEqual([]);
+    const page = await (await api.request('/docs')).text();
+    const headings = [...page.matchAll(/<h2 id="tag-([^" ]+)">/g)].map(([, tag]) => tag?.replaceAll('-', ' '));
+    expect(headings).toEqual([...tags]);
+  });
+
   it('under /v1 needs a token', () => {
     const open = described.operations.filter(({ path, schemes }) => path.startsWith('/v1/') && schemes.length === 0);
     expect(open.map(({ path }) => path)).toEqual([]);
