@@ -108,7 +108,7 @@ describe.each(ENDINGS)('%s at %s', (runtime, signal) => {
 });
 
 describe('whoever sends half a request and no more', () => {
-  it('keeps no process from ending cleanly', { timeout: START_PATIENCE_MS }, async () => {
+  it('keeps no process from ending cleanly', { timeout: 2 * START_PATIENCE_MS }, async () => {
     const servers = await Promise.all(RUNTIMES.map((runtime) => start(runtime)));
     const endings = servers.map(async (server) => {
       const stalled = createSlowly(server.url, await people.newcomer());
