@@ -14,15 +14,22 @@ const ACTOR: Actor = { kind: 'job', id: 'billing-endings' };
 /** Nothing was paid for: there is nothing to leave until the period's end, and the open invoice is not to be collected either. */
 const UNPAID = new Set<string>(['incomplete', 'past_due', 'unpaid', 'paused']);
 
-/** Ends whatever the customer has, also what is not stored, for the account's deletion of that id. */
-export async function endSubscriptions(deps: BillingDeps, customer: string, ending: string): Promise<void> {
+/**
+ * Ends whatever the customer has, also what is not stored, for the account's deletion of that id.
+ *
+ * @returns how many subscriptions end by this call
+ */
+export async function endSubscriptions(deps: BillingDeps, customer: string, ending: string): Promise<number> {
+  let ends = 0;
   for (const subscription of await subscriptionsOf(deps, customer)) {
     const { facts } = await snapshotOf(subscription, deps.config.prices);
     const isOpen = !hasEnded(facts) && !facts.cancelAtPeriodEnd;
+    if (isOpen) ends += 1;
     const ended = isOpen ? await calling(() => end(deps, subscription, ending)) : subscription;
     await tell(deps, ended);
   }
   await syncCustomer(deps, customer, { actor: ACTOR });
+  return ends;
 }
 
 async function subscriptionsOf({ stripe }: BillingDeps, customer: string): Promise<Stripe.Subscription[]> {

@@ -103,6 +103,5 @@ async function expireCheckout(deps: BillingDeps, account: OwedExpiry): Promise<b
 }
 
 async function endOwed(deps: BillingDeps, { stripeCustomerId: customer, ending }: OwedEnding): Promise<boolean> {
-  if (customer !== undefined) await endSubscriptions(deps, customer, ending.id);
-  return true;
+  return customer !== undefined && (await endSubscriptions(deps, customer, ending.id)) > 0;
 }

@@ -4,9 +4,11 @@ import type { Act, Actor } from '../domain/audit.ts';
 import { ArtifexError } from '../domain/errors.ts';
 import { hasEnded, type SubscriptionStatus } from '../domain/subscription.ts';
 import { isHigherTier } from '../domain/tiers.ts';
+import { oweEndings } from '../models/statements/endings.ts';
 import { followSubscription } from '../models/statements/following.ts';
 import type { Store } from '../models/store.ts';
 import { keepCustomer, userNamedBy, userOfCustomer } from '../repositories/billingAccounts.ts';
+import { isDeletedUser } from '../repositories/endings.ts';
 import {
   confirm,
   endSubscription,
@@ -103,6 +105,9 @@ async function reconcile(deps: BillingDeps, findings: Findings): Promise<Synced 
   for (const problem of problems) deps.needsPerson(problem, findings.customer);
   const answer = { userId, needsPerson: problems.length > 0 };
   if (isEqual && stored.every(({ unapplied }) => unapplied === undefined)) {
+    const goesOn = surplus.some(({ facts }) => !facts.cancelAtPeriodEnd);
+    // Of what is sold beside the one that counts nothing is stored that could owe its end.
+    if (goesOn && (await isDeletedUser(deps.store, userId))) await oweEndings(deps.store, [userId], { isNews: false });
     await confirm(deps.store, stored);
     return { result: 'equal', ...answer };
   }

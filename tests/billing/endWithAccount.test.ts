@@ -130,6 +130,20 @@ describe('the subscription of an account that was deleted', () => {
     expect([subscription.cancel_at_period_end, second.cancel_at_period_end]).toEqual([true, true]);
   });
 
+  it('ends though another one counts, which ends with its period, whichever came before the deletion', async () => {
+    const { userId, customer, subscription } = await subscriber();
+    await shop.current.app.billing.change(userId, { cancelAtPeriodEnd: true });
+    const before = shop.current.sell(customer, 'plus');
+    await shop.current.deliver();
+    await deleteUser(userId);
+    await work();
+    const after = shop.current.sell(customer, 'plus');
+    await shop.current.deliver();
+    await work();
+    expect(subscription.cancel_at_period_end).toBe(true);
+    expect([before.cancel_at_period_end, after.cancel_at_period_end]).toEqual([true, true]);
+  });
+
   it('ends also where it was paid for after the deletion', async () => {
     const userId = await signUp(store);
     const customer = shop.current.customerOf(userId);

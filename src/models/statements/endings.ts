@@ -6,7 +6,7 @@ import type { Store } from '../store.ts';
 
 /**
  * Owes an end to what deleted accounts pay for at Stripe, so that nobody is billed for an account that they have deleted: it stands in the
- * subscription until Stripe has been told. What ends with its period anyway owes nothing.
+ * subscription until Stripe has been told. One that ends with its period anyway owes it too, since its customer may have another one at Stripe.
  *
  * @param isNews a deletion, whose end is owed anew: whoever saw the account restored and takes an older one away leaves this one
  */
@@ -20,7 +20,6 @@ export async function oweEndings(
     {
       userId: { $in: [...userIds] },
       status: { $in: [...LIVE_STATUSES] },
-      cancelAtPeriodEnd: false,
       stripeCustomerId: { $exists: true },
       ...(!isNews && { ending: { $exists: false } }),
     },

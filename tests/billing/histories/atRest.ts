@@ -31,6 +31,7 @@ export async function faultsAtRest(scene: Scene): Promise<string[]> {
   return [
     ...open.map(({ type, failure }) => `${type} was not applied: ${failure}`),
     ...(told < ended ? [`${ended} ended with an account, and ${told} are in the audit trail`] : []),
+    ...scene.prorations.faults(),
     ...violations.flatMap(({ problems }) => problems),
     ...theirs,
   ];

@@ -153,8 +153,11 @@ const changes = (
   weight,
   isPossible: (story) => isHere(story) && story.live().length > 0 && isPossible(story),
   isWaitedFor: true,
-  processes: ({ billing }, { userId }, pick) =>
-    Array.from({ length: pick > 4 ? 2 : 1 }, () => () => changeSubscription(billing, userId, wish)),
+  processes: ({ billing, prorations }, story, pick) =>
+    Array.from({ length: pick > 4 ? 2 : 1 }, () => {
+      const asked = {};
+      return () => prorations.asking(story, asked, () => changeSubscription(billing, story.userId, wish));
+    }),
 });
 
 const checkout = (name: string, weight: number, isPossible: (story: Story) => boolean): Deed => ({

@@ -2,7 +2,15 @@ import { DAY } from '../../support/stripe/calendar.ts';
 import { complete } from '../../support/stripe/checkout.ts';
 import { deleteCustomer } from '../../support/stripe/customers.ts';
 import { latestChargeOf } from '../../support/stripe/invoices.ts';
-import { change, end, isOver, itemOf, payOpenInvoice, subscribe } from '../../support/stripe/lifecycle.ts';
+import {
+  change,
+  dropPendingUpdate,
+  end,
+  isOver,
+  itemOf,
+  payOpenInvoice,
+  subscribe,
+} from '../../support/stripe/lifecycle.ts';
 import { dispute, refund } from '../../support/stripe/payments.ts';
 import type { Price, Subscription } from '../../support/stripe/shapes.ts';
 import { dashboardPrice } from '../../support/stripe/subscriptions.ts';
@@ -131,6 +139,7 @@ export function asItWas(story: Story): Happening {
   return toSubscription('is as it was', 0, ({ world }, one) =>
     change(world, one, () => {
       if (!current || one.id !== current.id) return;
+      dropPendingUpdate(world, one);
       one.status = current.status;
       one.items = structuredClone(current.items);
     }),

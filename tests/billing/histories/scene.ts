@@ -10,6 +10,7 @@ import type { Event, Price } from '../../support/stripe/shapes.ts';
 import { stripeWithin } from '../../support/stripe/within.ts';
 import { World } from '../../support/stripe/world.ts';
 import { Periods } from './periods.ts';
+import { Prorations } from './prorations.ts';
 import { Story } from './story.ts';
 
 export interface Prices {
@@ -43,6 +44,7 @@ export class Scene {
   readonly stories: readonly Story[];
   readonly billing: BillingDeps;
   readonly periods: Periods;
+  readonly prorations = new Prorations();
   /** What goes wrong with the next call to Stripe. */
   fault: Fault | null = null;
 
@@ -53,8 +55,10 @@ export class Scene {
     this.stories = buyers.map((isCustomerOfOurs) => new Story(this.world, isCustomerOfOurs));
     this.periods = new Periods(store, this.stories);
     this.world.onEvent = (event) => {
+      const story = this.#ownerOf(event);
+      if (story) this.prorations.lookAtEvent(story, event);
       if (NOT_SENT.has(event.type)) event.pending_webhooks = 0;
-      else this.#ownerOf(event)?.events.push(event);
+      else story?.events.push(event);
     };
     saveDashboardPortal(this.world);
     const config = {
@@ -64,7 +68,11 @@ export class Scene {
       appUrl: 'http://localhost:3000',
       prices: { plus: this.prices.plus.id, pro: this.prices.pro.id },
     };
-    this.billing = { store, stripe: stripeWithin(this.world, () => this.fault), config, needsPerson() {} };
+    const stripe = stripeWithin(this.world, (call) => {
+      this.prorations.lookAtCall(call);
+      return this.fault;
+    });
+    this.billing = { store, stripe, config, needsPerson() {} };
   }
 
   /** Brings both clocks on; Stripe does on its way what becomes due. */

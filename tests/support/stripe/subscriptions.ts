@@ -226,7 +226,10 @@ function releaseSchedule(world: World, id: string) {
   return schedule;
 }
 
-/** For the dashboard: another price at once, without an invoice. */
+/** For the dashboard: another price at once, without an invoice. It takes the place of one that waits for its payment. */
 export function dashboardPrice(world: World, subscription: Subscription, price: Price): void {
-  change(world, subscription, () => setPrice(subscription, price));
+  change(world, subscription, () => {
+    dropPendingUpdate(world, subscription);
+    setPrice(subscription, price);
+  });
 }

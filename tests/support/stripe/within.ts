@@ -9,9 +9,9 @@ import type { World } from './world.ts';
  * Stripe's SDK, whose requests are answered out of the world in the same process: no sockets, and so nothing happens between
  * two calls but what a test lets happen.
  *
- * @param faultNow what goes wrong with the call that has just come
+ * @param faultNow what goes wrong with the call that is about to be done
  */
-export function stripeWithin(world: World, faultNow: () => Fault | null = () => null): Stripe {
+export function stripeWithin(world: World, faultNow: FaultNow = () => null): Stripe {
   return new Stripe('sk_test_within', {
     httpClient: new ClientWithin(world, faultNow),
     maxNetworkRetries: 0,
@@ -19,11 +19,13 @@ export function stripeWithin(world: World, faultNow: () => Fault | null = () => 
   });
 }
 
+type FaultNow = (pattern: string) => Fault | null;
+
 class ClientWithin extends Stripe.HttpClient {
   readonly #answering: ReturnType<typeof answeringFor>;
-  readonly #faultNow: () => Fault | null;
+  readonly #faultNow: FaultNow;
 
-  constructor(world: World, faultNow: () => Fault | null) {
+  constructor(world: World, faultNow: FaultNow) {
     super();
     this.#answering = answeringFor(world);
     this.#faultNow = faultNow;
@@ -54,8 +56,9 @@ class ClientWithin extends Stripe.HttpClient {
       idempotencyKey: headerOf('idempotency-key'),
       authorization: headerOf('authorization'),
     };
-    return callThroughGate(routeOf(method, path)?.pattern ?? `${method} ${path}`, async () => {
-      const done = meeting(this.#faultNow(), (failure) => this.#answering({ ...asked, failure }));
+    const pattern = routeOf(method, path)?.pattern ?? `${method} ${path}`;
+    return callThroughGate(pattern, async () => {
+      const done = meeting(this.#faultNow(pattern), (failure) => this.#answering({ ...asked, failure }));
       if (!done) throw new TypeError('The connection was closed');
       return new ResponseWithin(done);
     });
