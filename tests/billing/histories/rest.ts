@@ -12,6 +12,7 @@ import { behindGate, pastGates } from '../../support/commandGate.ts';
 import { contextOf, NO_GRACE } from '../../support/context.ts';
 import type { TestStore } from '../../support/database.ts';
 import { DAY } from '../../support/stripe/calendar.ts';
+import type { World } from '../../support/stripe/world.ts';
 import { take } from './deeds.ts';
 import type { Scene } from './scene.ts';
 
@@ -36,7 +37,7 @@ async function hadWork(scene: Scene): Promise<boolean> {
   const { store, billing, world } = scene;
   const ctx = contextOf(store);
   const apply = stripeEvents(billing);
-  const lost = [...world.events.values()].filter(({ pending_webhooks }) => pending_webhooks > 0);
+  const lost = undelivered(world);
   // One process with many hands, as the inbox is.
   await Promise.all(lost.map((event) => take(scene, apply, event)));
   await wakeEvents(ctx);
@@ -48,14 +49,22 @@ async function hadWork(scene: Scene): Promise<boolean> {
   const { accountsEnded, checkoutsExpired } = await endWithAccounts(billing, ctx.log);
   await resetDueQuotas(store);
   while (Object.values(await sweep(ctx, NO_GRACE)).some((count) => count > 0));
-  const open = await webhookEventsOf(store).countDocuments({ state: { $ne: 'ended' } });
+  const done = [lost.length, due.length, customersConfirmed, accountsEnded, checkoutsExpired];
+  return [...done, ...(await leftIn(scene))].some((count) => count > 0);
+}
+
+const undelivered = ({ events }: World) => [...events.values()].filter(({ pending_webhooks }) => pending_webhooks > 0);
+
+/** How much is still to be done. */
+function leftIn({ store, world }: Scene): Promise<number[]> {
   const owing = { 'ending.id': { $exists: true } };
-  const owed =
-    (await subscriptionsOf(store).countDocuments(owing)) + (await billingAccountsOf(store).countDocuments(owing));
-  const unconfirmed = await subscriptionsOf(store).countDocuments({ unconfirmed: { $exists: true } });
-  return (
-    lost.length + due.length + customersConfirmed + accountsEnded + checkoutsExpired + open + owed + unconfirmed > 0
-  );
+  return Promise.all([
+    undelivered(world).length,
+    webhookEventsOf(store).countDocuments({ state: { $ne: 'ended' } }),
+    subscriptionsOf(store).countDocuments({ unconfirmed: { $exists: true } }),
+    subscriptionsOf(store).countDocuments(owing),
+    billingAccountsOf(store).countDocuments(owing),
+  ]);
 }
 
 async function dueEvents(store: TestStore): Promise<ClaimedEvent[]> {
