@@ -142,19 +142,24 @@ const ACCOUNT: Deed[] = [
   },
 ];
 
+/** Has bought the lower tier, and pays for it. */
+const canRise = (story: Story) =>
+  story.live().some(({ status, items }) => status === 'active' && items.data[0]?.price.lookup_key === 'artifex_plus');
+
 /** One who asks for the change, or two at once. */
 const changes = (
   name: string,
   weight: number,
   wish: SubscriptionChange,
   isPossible: (story: Story) => boolean = () => true,
+  least = 1,
 ): Deed => ({
   name,
   weight,
   isPossible: (story) => isHere(story) && story.live().length > 0 && isPossible(story),
   isWaitedFor: true,
   processes: ({ billing, prorations }, story, pick) =>
-    Array.from({ length: pick > 4 ? 2 : 1 }, () => {
+    Array.from({ length: pick > 4 ? 2 : least }, () => {
       const asked = {};
       return () => prorations.asking(story, asked, () => changeSubscription(billing, story.userId, wish));
     }),
@@ -187,6 +192,7 @@ const SUBSCRIPTION: Deed[] = [
   ),
   checkout('asks for another Checkout', 5, () => true),
   changes('asks for the higher tier', 10, { tier: 'pro' }),
+  changes('asks for the higher tier beside another one who does', 15, { tier: 'pro' }, canRise, 2),
   changes('asks for the lower tier', 10, { tier: 'plus' }),
   changes('asks for the end', 6, { cancelAtPeriodEnd: true }),
   changes('asks to go on', 6, { cancelAtPeriodEnd: false }, (story) =>

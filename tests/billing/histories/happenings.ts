@@ -58,6 +58,12 @@ const PAYMENTS: Happening[] = [
     happen: ({ world }, story) => void world.declined.add(story.buyer()?.id ?? ''),
   },
   {
+    name: 'the card is refused from the next payment on',
+    weight: 6,
+    isPossible: (story) => hasLive(story) && !story.world.declined.has(story.buyer()?.id ?? ''),
+    happen: ({ world }, story) => void world.declined.add(story.buyer()?.id ?? ''),
+  },
+  {
     name: 'the card works again',
     weight: 8,
     isPossible: (story) => story.world.declined.has(story.buyer()?.id ?? ''),
