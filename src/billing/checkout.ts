@@ -63,10 +63,10 @@ async function openPage(
 ): Promise<string | undefined> {
   if (checkout.startedAt <= checkoutsOverBy(deps.store.clock.now())) return undefined;
   await refuseDeleted(deps.store, buyer.userId);
-  const session = await sessionOf(deps, checkout, buyer);
+  const { session, isOutdated } = (await sessionOf(deps, checkout, buyer)) ?? {};
   if (session?.status !== 'open') return undefined;
   const age = deps.store.clock.now().getTime() - checkout.startedAt.getTime();
-  const isWanted = checkout.tier === tier && age < CHECKOUT_LIFE_MS - SHORTEST_LIFE_MS;
+  const isWanted = !isOutdated && checkout.tier === tier && age < CHECKOUT_LIFE_MS - SHORTEST_LIFE_MS;
   if (isWanted && session.url) return session.url;
   if ((await expireSession(deps, session.id)) === 'paid')
     throw new ArtifexError('conflict', 'The Checkout before was just paid.');

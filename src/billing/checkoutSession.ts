@@ -11,19 +11,30 @@ export interface Buyer {
   userId: Types.ObjectId;
 }
 
+/** A session as it is now, and whether it was made by another configuration than today's: for another price, or to lead back to elsewhere. */
+interface Made {
+  session: Stripe.Checkout.Session;
+  isOutdated: boolean;
+}
+
 /**
- * The session of a checkout as it is now: made again under its key, where a crash has lost it, and read, since a repeated answer is an old one. No list
+ * The session of a checkout: made again under its key, where a crash has lost it, and read, since a repeated answer is an old one. No list
  * could tell that there is none: somebody may be about to make it.
  *
- * @returns null when there is none, and none can be made any more
+ * @returns null when there is none to pay on, and none can be made any more
  */
-export async function sessionOf(
-  deps: BillingDeps,
-  checkout: OpenCheckout,
-  buyer: Buyer,
-): Promise<Stripe.Checkout.Session | null> {
-  const made = await makeSession(deps, checkout, buyer);
-  return made && calling(() => deps.stripe.checkout.sessions.retrieve(made.id));
+export async function sessionOf(deps: BillingDeps, checkout: OpenCheckout, buyer: Buyer): Promise<Made | null> {
+  try {
+    const made = await makeSession(deps, checkout, buyer);
+    if (!made) return null;
+    return { session: await calling(() => deps.stripe.checkout.sessions.retrieve(made.id)), isOutdated: false };
+  } catch (error) {
+    // The key came with other words before: then its session was made, and is the customer's only one.
+    if (!(error instanceof Stripe.errors.StripeIdempotencyError)) throw error;
+    const { customer } = buyer;
+    const { data } = await calling(() => deps.stripe.checkout.sessions.list({ customer, status: 'open', limit: 1 }));
+    return data[0] ? { session: data[0], isOutdated: true } : null;
+  }
 }
 
 /** @returns null when it is too late for that: a session has to live for a while, and this one's end is fixed */

@@ -96,8 +96,8 @@ async function expireCheckout(deps: BillingDeps, account: OwedExpiry): Promise<b
   const { _id: userId, stripeCustomerId: customer, checkout } = account;
   if (!checkout || customer === undefined) return false;
   if (checkout.startedAt <= checkoutsOverBy(deps.store.clock.now())) return false;
-  const session = await unlessCustomerGone(() => sessionOf(deps, checkout, { customer, userId }));
-  const isExpired = session?.status === 'open' && (await expireSession(deps, session.id)) === 'expired';
+  const made = await unlessCustomerGone(() => sessionOf(deps, checkout, { customer, userId }));
+  const isExpired = made?.session.status === 'open' && (await expireSession(deps, made.session.id)) === 'expired';
   await endSubscriptions(deps, customer, account.ending.id);
   return isExpired;
 }

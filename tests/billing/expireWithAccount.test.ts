@@ -43,6 +43,12 @@ function deps(): BillingDeps {
   return { ...billing, stripe };
 }
 
+/** Of a process that was started when the tier had got another price. */
+function dearer(): BillingDeps {
+  const { config, ...billing } = deps();
+  return { ...billing, config: { ...config, prices: { plus: shop.current.prices.pro.id, pro: undefined } } };
+}
+
 const payer = (_id: Types.ObjectId) => ({ _id, email: '', name: '' });
 const open = (userId: Types.ObjectId) => openCheckout(deps(), payer(userId), 'plus');
 const leave = (userId: Types.ObjectId) => deleteAccount(ctx, { _id: userId }, LEAVING);
@@ -107,6 +113,13 @@ describe('the open Checkout of an account that was deleted', () => {
     expect(await work()).toEqual({ accountsEnded: 0, checkoutsExpired: 1 });
     go();
     await process;
+    expect(sessions()).toMatchObject([{ status: 'expired' }]);
+  });
+
+  it('expires though its tier has got another price since', async () => {
+    const userId = await guest();
+    await leave(userId);
+    expect(await work(dearer())).toEqual({ accountsEnded: 0, checkoutsExpired: 1 });
     expect(sessions()).toMatchObject([{ status: 'expired' }]);
   });
 
@@ -179,6 +192,16 @@ async function playedUntil(last: number, run: () => Promise<unknown>, then: () =
   });
   return commands >= last;
 }
+
+describe('a Checkout that was begun before its tier has got another price', () => {
+  it('makes way for one of today', async () => {
+    const userId = await guest();
+    await openCheckout(dearer(), payer(userId), 'plus');
+    expect(sessions()).toMatchObject([{ status: 'expired' }, { status: 'open' }]);
+    const { orders } = shop.current.server.world;
+    expect([...orders.values()].at(-1)).toMatchObject({ price: shop.current.prices.pro.id });
+  });
+});
 
 describe('a Checkout that is asked for while the account is deleted', () => {
   it.each([
