@@ -8,6 +8,7 @@ import { type BillingDeps, syncCustomer } from '@/billing/sync.ts';
 import { LIBRARY } from '@/domain/audit.ts';
 import { ArtifexError } from '@/domain/errors.ts';
 import { subscriptionsOf } from '@/models/collections.ts';
+import { followSubscription } from '@/models/statements/following.ts';
 import { deleteUser } from '@/repositories/accounts.ts';
 import { settle } from '@/repositories/settlement.ts';
 import { keptLog } from '../support/api.ts';
@@ -16,7 +17,7 @@ import { clearBooks } from '../support/books.ts';
 import { type Command, pastGates } from '../support/commandGate.ts';
 import { commandsDuring } from '../support/commands.ts';
 import { readUser, signUp, useDatabase } from '../support/database.ts';
-import { asProcess, Crash } from '../support/interleave.ts';
+import { asProcess, Crash, type Fate } from '../support/interleave.ts';
 import { failing, noFaults } from '../support/stripe/faults.ts';
 import { change } from '../support/stripe/lifecycle.ts';
 import { dashboardPrice } from '../support/stripe/subscriptions.ts';
@@ -95,6 +96,11 @@ async function dieBetween({ subscription }: Subscriber, asks: Asks, fate: 'after
   expect(hasWritten).toBe(true);
 }
 
+async function dieAfterWriting(run: () => Promise<unknown>): Promise<void> {
+  const process = asProcess((command) => (isWriteOfSync(command) ? 'after' : 'lives'), run);
+  await expect(process).rejects.toThrow(Crash);
+}
+
 /** What the job does, when the minute is over. */
 const confirmLater = () => {
   store.clock.advance(MINUTE_MS);
@@ -151,6 +157,30 @@ describe('what a process has written that died before it looked at Stripe once m
     await expect(syncCustomer(deps(), one.customer)).rejects.toThrow(ArtifexError);
   });
 
+  it('is not confirmed by a look that began before it was written', async () => {
+    const one = await subscriber();
+    const sync = (billing: BillingDeps) => syncCustomer(billing, one.customer);
+    await dieBetween(one, sync, 'after');
+    await followSubscription(store, one.userId, LIBRARY);
+    const { server, prices } = shop.current;
+    dashboardPrice(server.world, one.subscription, prices.pro);
+    const look = asProcess(
+      async ({ name }): Promise<Fate> => {
+        if (name === 'updateMany') {
+          dashboardPrice(server.world, one.subscription, prices.plus);
+          await pastGates(() => dieAfterWriting(() => sync(deps())));
+          dashboardPrice(server.world, one.subscription, prices.pro);
+        }
+        return 'lives';
+      },
+      () => sync(deps()),
+    );
+    await look;
+    expect(await storedOf(one)).toMatchObject({ tier: 'plus', unconfirmed: expect.any(Date) });
+    expect(await confirmLater()).toEqual({ customersConfirmed: 1 });
+    expect(await storedOf(one)).toMatchObject({ tier: 'pro' });
+  });
+
   it('is confirmed by whoever looks next, and then at rest nothing is written', async () => {
     const one = await subscriber();
     await dieBetween(one, (billing) => syncCustomer(billing, one.customer), 'after');
@@ -158,6 +188,18 @@ describe('what a process has written that died before it looked at Stripe once m
     expect(await confirmLater()).toEqual({ customersConfirmed: 0 });
     const commands = await commandsDuring(store.connection, () => syncCustomer(deps(), one.customer));
     expect(commands).toEqual(['find']);
+  });
+});
+
+describe('a sync that writes', () => {
+  it('costs two looks and one command more than what it writes: the confirmation', async () => {
+    const { customer, subscription } = await subscriber();
+    dashboardPrice(shop.current.server.world, subscription, shop.current.prices.pro);
+    const calls = shop.current.server.calls.length;
+    const commands = await commandsDuring(store.connection, () => syncCustomer(deps(), customer));
+    const follows = ['find', 'findAndModify', 'update'];
+    expect(commands).toEqual(['find', 'update', ...follows, 'find', 'update']);
+    expect(shop.current.server.calls.length - calls).toBe(2);
   });
 });
 
