@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { z } from 'zod';
+import { DAY } from '../../support/stripe/calendar.ts';
 import type { Event } from '../../support/stripe/shapes.ts';
 import type { Story } from './story.ts';
 
@@ -21,10 +22,13 @@ const subscriptionSchema = z.object({
 });
 const invoiceSchema = z.object({
   id: z.string(),
+  created: z.number(),
   billing_reason: z.string(),
   amount_due: z.number(),
   parent: z.object({ subscription_details: z.object({ subscription: z.string() }) }),
 });
+
+type Invoice = z.output<typeof invoiceSchema>;
 
 /** What of a subscription says nothing of what it sells. */
 const ACCOUNTING: ReadonlySet<string> = new Set(['pending_update', 'latest_invoice']);
@@ -38,9 +42,10 @@ export class Prorations {
   readonly #running = new Set<Ask>();
   /** How often what somebody has at Stripe has changed. */
   readonly #steps = new Map<Story, number>();
-  readonly #invoiced: { subscription: string; ask: Ask }[] = [];
+  readonly #invoiced: { invoice: Invoice; ask: Ask }[] = [];
+  readonly #paid = new Set<string>();
   /** The paid proration of each subscription whose price has not risen since. */
-  readonly #unrisen = new Map<string, { invoice: string; story: Story }>();
+  readonly #unrisen = new Map<string, string>();
 
   /** Runs a process that asks for a change. */
   async asking(story: Story, wish: object, run: () => Promise<unknown>): Promise<void> {
@@ -70,18 +75,20 @@ export class Prorations {
 
   /** What was paid for, and has not come. */
   faults(): string[] {
-    return [...this.#unrisen].map(([id, { invoice }]) => `${invoice} was paid, and ${id} has not risen`);
+    return [...this.#unrisen].map(([id, invoice]) => `${invoice} was paid, and ${id} has not risen`);
   }
 
   #lookAtInvoice(story: Story, type: string, object: unknown): void {
-    const { id, billing_reason, amount_due, parent } = invoiceSchema.parse(object);
-    if (billing_reason !== 'subscription_update' || amount_due <= 0) return;
-    const { subscription } = parent.subscription_details;
-    if (type === 'invoice.created') this.#lookAtTwins(subscription, id);
+    const invoice = invoiceSchema.parse(object);
+    if (invoice.billing_reason !== 'subscription_update' || invoice.amount_due <= 0) return;
+    if (type === 'invoice.created') this.#lookAtTwins(invoice);
     if (type !== 'invoice.paid') return;
-    const other = this.#unrisen.get(subscription)?.invoice;
+    const { id } = invoice;
+    const subscription = subscriptionOf(invoice);
+    this.#paid.add(id);
+    const other = this.#unrisen.get(subscription);
     if (other !== undefined) story.faults.push(`${other} and ${id} were paid for one rise of ${subscription}`);
-    this.#unrisen.set(subscription, { invoice: id, story });
+    this.#unrisen.set(subscription, id);
   }
 
   #lookAtPrice({ object, previous_attributes }: Event['data']): void {
@@ -92,14 +99,25 @@ export class Prorations {
     if (from && to && from.price.unit_amount < to.price.unit_amount) this.#unrisen.delete(now.id);
   }
 
-  #lookAtTwins(subscription: string, invoice: string): void {
+  #lookAtTwins(invoice: Invoice): void {
     const ask = this.#asks.getStore();
     // In between it may have been told of what it has not looked at itself.
     if (!ask || ask.listed !== ask.read) return;
+    const isNow = ask.read === (this.#steps.get(ask.story) ?? 0);
     const isTwin = (other: Ask) => other.wish === ask.wish || other.beside.has(ask) || ask.beside.has(other);
-    const twins = this.#invoiced.filter((one) => one.subscription === subscription && isTwin(one.ask));
-    if (twins.some((one) => one.ask.read === ask.read))
-      ask.story.faults.push(`${invoice} invoices a rise of ${subscription} once more`);
-    this.#invoiced.push({ subscription, ask });
+    const again = this.#invoiced.filter(
+      (one) =>
+        subscriptionOf(one.invoice) === subscriptionOf(invoice) &&
+        isTwin(one.ask) &&
+        one.ask.read === ask.read &&
+        // Stripe knows a key for a day, and what waits for its payment is over before.
+        invoice.created - one.invoice.created < DAY &&
+        (isNow || this.#paid.has(one.invoice.id)),
+    );
+    if (again.length > 0)
+      ask.story.faults.push(`${invoice.id} invoices a rise of ${subscriptionOf(invoice)} once more`);
+    this.#invoiced.push({ invoice, ask });
   }
 }
+
+const subscriptionOf = ({ parent }: Invoice): string => parent.subscription_details.subscription;
