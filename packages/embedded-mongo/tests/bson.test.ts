@@ -6,7 +6,9 @@ import { Decimal } from '../src/bson/decimal.ts';
 import { decodeDocument, InvalidBson } from '../src/bson/decode.ts';
 import { BsonWriter, encodeDocument } from '../src/bson/encode.ts';
 import { Binary, DateTime, Doc, Double, ObjectId, Regex, Timestamp, type Value } from '../src/bson/values.ts';
+import { topScope } from '../src/expression/scope.ts';
 import { encodeValue, invert } from '../src/indexes/key.ts';
+import { compileUpdate } from '../src/update/update.ts';
 
 const decimal = fc
   .tuple(fc.bigInt({ min: -(10n ** 34n) + 1n, max: 10n ** 34n - 1n }), fc.integer({ min: -6176, max: 6111 }))
@@ -46,7 +48,50 @@ const { value } = fc.letrec<{ value: Value }>((tie) => ({
 }));
 const RUNS = { numRuns: 3000 };
 
+/** `$set`, of an update by operators or, in a list, by a pipeline. */
+const setBy = (fields: Doc | [Doc]): Value =>
+  Array.isArray(fields) ? [new Doc(['$set'], fields)] : new Doc(['$set'], [fields]);
+
+const literal = (value: Value): Value => new Doc(['$literal'], [value]);
+
+/** The same values in documents that have never been written. */
+function anew<V extends Value>(original: V): V;
+function anew(original: Value): Value {
+  if (Array.isArray(original)) return original.map((element) => anew(element));
+  return original instanceof Doc
+    ? new Doc(
+        [...original.keys],
+        original.values.map((each) => anew(each)),
+      )
+    : original;
+}
+
 describe('BSON', () => {
+  test('a document that was made from others, change by change, has the bytes of one that was made at once', () => {
+    const path = fc.constantFrom('a', 'b', 'wide.a', 'wide.b', 'wide.c', 'wide.c.d', 'e');
+    const change = fc.oneof(
+      { weight: 3, arbitrary: fc.tuple(path, scalar).map(([at, to]) => setBy([new Doc([at], [literal(to)])])) },
+      { weight: 2, arbitrary: fc.tuple(path, scalar).map(([at, to]) => setBy(new Doc([at], [to]))) },
+      fc.tuple(path, path, scalar).map(([from, at, to]) => setBy([new Doc([from, at], ['$$REMOVE', literal(to)])])),
+      path.map((at) => [new Doc(['$unset'], [at])] as Value),
+      path.map((at) => new Doc(['$unset'], [new Doc([at], [''])]) as Value),
+    );
+    fc.assert(
+      fc.property(fc.array(fc.tuple(change, fc.boolean()), { maxLength: 30 }), (changes) => {
+        let doc = new Doc(['_id', 'wide'], [1, new Doc([], [])]);
+        for (const [update, isStored] of changes) {
+          try {
+            doc = compileUpdate(update, undefined, topScope()).apply(doc, -1, false);
+          } catch {
+            // A path through what is no document; nothing has changed.
+          }
+          if (isStored) expect(Buffer.from(encodeDocument(doc))).toEqual(Buffer.from(encodeDocument(anew(doc))));
+        }
+      }),
+      RUNS,
+    );
+  });
+
   test('what was encoded decodes to the same value', () => {
     fc.assert(
       fc.property(value, (original) => {

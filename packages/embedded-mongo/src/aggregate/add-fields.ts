@@ -23,16 +23,18 @@ export function compileAddFields(specification: Value, scope: Scope, stage: stri
 }
 
 function addPath(tree: FieldTree, path: string, value: Value, scope: Scope, stage: string): void {
-  const parts = path.split('.');
   let node = tree;
-  for (const part of parts.slice(0, -1)) {
+  let from = 0;
+  for (let dot = path.indexOf('.'); dot >= 0; dot = path.indexOf('.', from)) {
+    const part = path.slice(from, dot);
     checkName(part, path, stage);
     const next = node.get(part) ?? new Map();
     if (!(next instanceof Map)) throw collision(stage, path);
     node.set(part, next);
     node = next;
+    from = dot + 1;
   }
-  const last = parts.at(-1) as string;
+  const last = from === 0 ? path : path.slice(from);
   checkName(last, path, stage);
   const existing = node.get(last);
   if (value instanceof Doc && value.size > 0 && value.keys[0]?.startsWith('$') !== true) {
@@ -70,6 +72,7 @@ function applyTree(value: Value | undefined, tree: FieldTree, env: Environment):
   const doc = value instanceof Doc ? value : Doc.EMPTY;
   let { keys } = doc;
   const values = doc.values.slice();
+  let isShorter = false;
   // Documents with the same fields share the list of their names.
   const ownKeys = (): void => {
     if (keys === doc.keys) keys = keys.slice();
@@ -80,6 +83,7 @@ function applyTree(value: Value | undefined, tree: FieldTree, env: Environment):
     const after = child instanceof Map ? applyTree(before, child, env) : child(env);
     if (after === undefined) {
       if (at >= 0) {
+        isShorter = true;
         ownKeys();
         keys.splice(at, 1);
         values.splice(at, 1);
@@ -92,5 +96,6 @@ function applyTree(value: Value | undefined, tree: FieldTree, env: Environment):
       values.push(after);
     }
   }
-  return new Doc(keys, values);
+  if (keys === doc.keys) return doc.withValues(values);
+  return isShorter ? new Doc(keys, values) : doc.grown(keys, values);
 }

@@ -55,7 +55,7 @@ interface Parsing {
 }
 
 function addPath(tree: Tree, path: string, value: Value, state: Parsing, top: boolean, full = path): void {
-  const parts = path.split('.');
+  const parts = path.includes('.') ? path.split('.') : [path];
   for (const part of parts) {
     if (part === '') throw new MongoError(15998, 'FieldPath field names may not be empty strings.');
     if (part.startsWith('$')) {
@@ -180,7 +180,7 @@ function exclude(doc: Doc, tree: Tree): Doc {
     keys.push(key);
     values.push(value);
   }
-  return new Doc(keys, values);
+  return keys.length === doc.size ? doc.withValues(values) : new Doc(keys, values);
 }
 
 function excludeWithin(value: Value, tree: Tree): Value {

@@ -28,6 +28,11 @@ const MAX_DEPTH = 200;
  */
 const names: (string | undefined)[] = new Array(4096).fill(undefined);
 
+/** Longer ones are not worth remembering. */
+const LONGEST_KNOWN = 64;
+
+const DOLLAR = 0x24;
+
 /** Documents with the same fields share one list of their names. Longer lists are not worth remembering. */
 const lists: (string[] | undefined)[] = new Array(4096).fill(undefined);
 const LONGEST_LIST = 64;
@@ -98,7 +103,13 @@ class Reader {
     this.at = at + 1;
     this.hash = hash;
     const length = at - start;
-    if (bits >= 0x80 || length > 64) return bytes.toString('utf8', start, at);
+    if (bits >= 0x80 || length > LONGEST_KNOWN) return bytes.toString('utf8', start, at);
+    return this.known(start, length, hash);
+  }
+
+  /** Text of ASCII that is likely to come again: one string stands for all of its copies. */
+  private known(start: number, length: number, hash: number): string {
+    const { bytes } = this;
     const slot = (hash ^ length) & 4095;
     const known = names[slot];
     if (known !== undefined && known.length === length) {
@@ -106,7 +117,7 @@ class Reader {
       while (i < length && known.charCodeAt(i) === bytes[start + i]) i++;
       if (i === length) return known;
     }
-    const fresh = bytes.toString('latin1', start, at);
+    const fresh = bytes.toString('latin1', start, start + length);
     names[slot] = fresh;
     return fresh;
   }
@@ -117,7 +128,21 @@ class Reader {
     const start = this.take(length);
     const last = start + length - 1;
     if (this.bytes[last] !== 0) throw new InvalidBson('BSON string has no terminator');
+    if (this.bytes[start] === DOLLAR && length <= LONGEST_KNOWN) return this.path(start, last);
     return this.bytes.toString('utf8', start, last);
+  }
+
+  /** What begins with a dollar sign is mostly a path in an expression. */
+  private path(start: number, end: number): string {
+    const { bytes } = this;
+    let hash = 0;
+    let bits = 0;
+    for (let at = start; at < end; at++) {
+      const byte = bytes[at] as number;
+      hash = (Math.imul(hash, 31) + byte) | 0;
+      bits |= byte;
+    }
+    return bits >= 0x80 ? bytes.toString('utf8', start, end) : this.known(start, end - start, hash);
   }
 
   cstring(): string {

@@ -86,15 +86,45 @@ export class BsonWriter {
       return;
     }
     const start = this.at;
+    const { keys, values, madeFrom } = doc;
     this.int32(0);
-    const { keys, values } = doc;
-    for (let i = 0; i < keys.length; i++) this.element(keys[i] as string, values[i] as Value);
+    if (madeFrom !== undefined) this.changes(doc, madeFrom, start);
+    else for (let i = 0; i < keys.length; i++) this.element(keys[i] as string, values[i] as Value);
     this.byte(0);
     this.bytes.writeInt32LE(this.at - start, start);
+    doc.madeFrom = undefined;
     if (start === 0) return;
+    if (madeFrom !== undefined && madeFrom.size < doc.size) {
+      doc.raw = new Uint8Array(this.bytes.subarray(start, this.at));
+      doc.isGrowing = true;
+      if (madeFrom.isGrowing) madeFrom.raw = undefined;
+      return;
+    }
     // What is written a second time is carried along by the changes of its surroundings, and will be again.
     if (doc.isCarried) doc.raw = new Uint8Array(this.bytes.subarray(start, this.at));
     else doc.isCarried = true;
+  }
+
+  /** Writes the fields: those that are the same in what the document was made from are copied, a run of them at once. */
+  private changes(doc: Doc, { raw, offsets, values: old }: Doc, start: number): void {
+    const { keys, values } = doc;
+    const began: number[] = [];
+    for (let i = 0; i < keys.length; ) {
+      const run = raw === undefined || offsets === undefined ? 0 : sameFrom(values, old, i);
+      if (raw === undefined || offsets === undefined || run === 0) {
+        began.push(this.at - start);
+        this.element(keys[i] as string, values[i] as Value);
+        i += 1;
+        continue;
+      }
+      const from = offsets[i] as number;
+      const to = offsets[i + run] ?? raw.length - 1;
+      const moved = this.at - start - from;
+      for (let k = i; k < i + run; k++) began.push((offsets[k] as number) + moved);
+      this.raw(raw.subarray(from, to));
+      i += run;
+    }
+    doc.offsets = began;
   }
 
   array(values: Value[]): void {
@@ -213,6 +243,13 @@ export class BsonWriter {
   finish(): Buffer {
     return this.bytes.subarray(0, this.at);
   }
+}
+
+/** How many values, from a place on, are the same in both lists. */
+function sameFrom(values: readonly Value[], others: readonly Value[], at: number): number {
+  let end = at;
+  while (end < others.length && values[end] === others[end]) end++;
+  return end - at;
 }
 
 const scratch = new BsonWriter(64 * 1024);

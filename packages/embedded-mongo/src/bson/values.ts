@@ -144,7 +144,18 @@ export class Doc {
   raw: Uint8Array | undefined;
   /** It has been written as a part of another document, which is about to be written again with it. */
   isCarried = false;
+  /** Where its fields begin in its BSON, if it was made from another document. */
+  offsets: readonly number[] | undefined;
+  /**
+   * The document whose fields it begins with, with other values in some of them, until it is written: what has not changed is then copied
+   * from the BSON of that one.
+   */
+  madeFrom: Doc | undefined;
+  /** It holds its BSON only for documents to be made from it. */
+  isGrowing = false;
   #positions: Map<string, number> | undefined;
+  #isSearched = false;
+  #height = 0;
 
   constructor(keys: string[], values: Value[], raw?: Uint8Array) {
     this.keys = keys;
@@ -174,6 +185,11 @@ export class Doc {
   position(key: string): number {
     if (this.keys.length <= LINEAR_FIELDS) return this.keys.indexOf(key);
     if (this.#positions === undefined) {
+      // Many documents are asked once, which is not worth a map.
+      if (!this.#isSearched) {
+        this.#isSearched = true;
+        return this.keys.indexOf(key);
+      }
       this.#positions = new Map();
       for (let i = this.keys.length - 1; i >= 0; i--) this.#positions.set(this.keys[i] as string, i);
     }
@@ -195,7 +211,23 @@ export class Doc {
     if (at < 0) return new Doc([...this.keys, key], [...this.values, value]);
     const values = this.values.slice();
     values[at] = value;
-    return new Doc(this.keys, values);
+    return this.withValues(values);
+  }
+
+  /** A document with other values in the same fields. */
+  withValues(values: Value[]): Doc {
+    const doc = new Doc(this.keys, values);
+    doc.#positions = this.#positions;
+    doc.#isSearched = this.#isSearched;
+    doc.madeFrom = this;
+    return doc;
+  }
+
+  /** A document with more fields: the names and values of this one come first in those given, whose values may differ. */
+  grown(keys: string[], values: Value[]): Doc {
+    const doc = new Doc(keys, values);
+    if (this.size > 0) doc.madeFrom = this;
+    return doc;
   }
 
   without(key: string): Doc {
@@ -204,9 +236,27 @@ export class Doc {
     return new Doc(this.keys.toSpliced(at, 1), this.values.toSpliced(at, 1));
   }
 
+  /** How many levels of documents and arrays it has, itself included. */
+  get height(): number {
+    if (this.#height === 0) this.#height = 1 + highest(this.values);
+    return this.#height;
+  }
+
   *entries(): Generator<[string, Value]> {
     for (let i = 0; i < this.keys.length; i++) yield [this.keys[i] as string, this.values[i] as Value];
   }
+}
+
+/** Levels of documents and arrays, the value's own included. */
+function heightOf(value: Value): number {
+  if (value instanceof Doc) return value.height;
+  return Array.isArray(value) ? 1 + highest(value) : 0;
+}
+
+function highest(values: readonly Value[]): number {
+  let most = 0;
+  for (const value of values) if (typeof value === 'object') most = Math.max(most, heightOf(value));
+  return most;
 }
 
 /** The four types of number. */

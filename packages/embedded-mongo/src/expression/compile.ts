@@ -136,7 +136,7 @@ function compileVariable(name: string, scope: Scope): Evaluate {
 
 function splitFieldPath(path: string): string[] {
   if (path === '') throw new MongoError(16872, "'$' by itself is not a valid FieldPath");
-  const parts = path.split('.');
+  const parts = path.includes('.') ? path.split('.') : [path];
   for (const part of parts) {
     if (part === '') throw new MongoError(15998, 'FieldPath field names may not be empty strings.');
     if (part.startsWith('$')) {

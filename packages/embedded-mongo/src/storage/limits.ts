@@ -1,5 +1,5 @@
 import { encodeDocument } from '../bson/encode.ts';
-import { Doc, Regex, type Value } from '../bson/values.ts';
+import { Doc, Regex } from '../bson/values.ts';
 import { ErrorCode, MongoError } from '../errors.ts';
 
 const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
@@ -27,14 +27,8 @@ export function updateTooLarge(): MongoError {
 /** Manual: reference/limits, "BSON Documents". The manual promises 100 levels; the server takes 180. */
 const MAX_NESTING = 180;
 
-function checkNesting(value: Value, depth = 1): void {
-  const inner = value instanceof Doc ? value.values : Array.isArray(value) ? value : undefined;
-  if (inner === undefined) return;
-  if (depth > MAX_NESTING) {
-    throw new MongoError(ErrorCode.Overflow, `Document exceeds maximum nesting depth of ${MAX_NESTING}`);
-  }
-  for (const element of inner) if (typeof element === 'object') checkNesting(element, depth + 1);
-}
+/** Its length, its end, and the type and the end of the name of what is within. A document of fewer bytes has no room for so many levels. */
+const LEAST_BYTES_OF_LEVEL = 7;
 
 /** The fields of a DBRef (manual: reference/database-references) are the only ones with a dollar sign that an `_id` may have. */
 const REFERENCE = new Set(['$ref', '$id', '$db']);
@@ -56,5 +50,7 @@ export function checkStorable(doc: Doc, tooLarge: (size: number) => MongoError):
   }
   const size = encodeDocument(doc).length;
   if (size > MAX_DOCUMENT_BYTES) throw tooLarge(size);
-  checkNesting(doc);
+  if (size > MAX_NESTING * LEAST_BYTES_OF_LEVEL && doc.height > MAX_NESTING) {
+    throw new MongoError(ErrorCode.Overflow, `Document exceeds maximum nesting depth of ${MAX_NESTING}`);
+  }
 }

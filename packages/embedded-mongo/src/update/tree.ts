@@ -130,6 +130,7 @@ export function applyNode(
 function applyToDoc(node: UpdateNode, doc: Doc, context: UpdateContext, path: string): Doc {
   let keys = doc.keys;
   let values = doc.values;
+  let isShorter = false;
   for (const [name, child] of node.sorted()) {
     const childPath = path === '' ? name : `${path}.${name}`;
     if (name.startsWith('$')) {
@@ -146,6 +147,7 @@ function applyToDoc(node: UpdateNode, doc: Doc, context: UpdateContext, path: st
     // Documents with the same fields share the list of their names.
     if ((after === undefined || at < 0) && keys === doc.keys) keys = keys.slice();
     if (after === undefined) {
+      isShorter = true;
       keys.splice(at, 1);
       values.splice(at, 1);
     } else if (at < 0) {
@@ -155,7 +157,9 @@ function applyToDoc(node: UpdateNode, doc: Doc, context: UpdateContext, path: st
       values[at] = after;
     }
   }
-  return values === doc.values ? doc : new Doc(keys, values);
+  if (values === doc.values) return doc;
+  if (keys === doc.keys) return doc.withValues(values);
+  return isShorter ? new Doc(keys, values) : doc.grown(keys, values);
 }
 
 /** MongoDB refuses to fill an array with more nulls than this. */
