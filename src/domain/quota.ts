@@ -10,12 +10,16 @@ export interface Quota {
   resetsAt: Date;
 }
 
-/** The part of a user from which the quota follows. */
-export interface QuotaAccount {
+/** The part of a user from which the quota follows while the period runs. */
+export interface RunningAccount {
   subscriptionTier: SubscriptionTier;
   monthlyUsage: number;
   grantedCredits: number;
   quotaResetDate: Date;
+}
+
+/** And what tells which period comes after it. */
+export interface QuotaAccount extends RunningAccount {
   /** The instant from which this account's months count while nothing is paid for. */
   quotaAnchor: Date;
   /** The end of the period that is paid for, from which they count until there is news of the next one. */
@@ -27,14 +31,15 @@ export interface QuotaAccount {
  * answer is right even where nothing has written the reset yet.
  */
 export function quotaOf(account: QuotaAccount, now: Date): Quota {
-  const over = now >= account.quotaResetDate;
-  const used = over ? 0 : account.monthlyUsage;
-  const limit = SUBSCRIPTION_QUOTAS[account.subscriptionTier] + (over ? 0 : account.grantedCredits);
-  return {
-    tier: account.subscriptionTier,
-    limit,
-    used,
-    remaining: Math.max(0, limit - used),
-    resetsAt: over ? periodAt(account.paidAnchor ?? account.quotaAnchor, now).end : account.quotaResetDate,
-  };
+  if (now < account.quotaResetDate) return quotaOfPeriod(account);
+  const { subscriptionTier } = account;
+  const { end } = periodAt(account.paidAnchor ?? account.quotaAnchor, now);
+  return quotaOfPeriod({ subscriptionTier, monthlyUsage: 0, grantedCredits: 0, quotaResetDate: end });
+}
+
+/** The quota of the period that the account is in, also when that has ended meanwhile. */
+export function quotaOfPeriod(account: RunningAccount): Quota {
+  const { subscriptionTier: tier, monthlyUsage: used, quotaResetDate: resetsAt } = account;
+  const limit = SUBSCRIPTION_QUOTAS[tier] + account.grantedCredits;
+  return { tier, limit, used, remaining: Math.max(0, limit - used), resetsAt };
 }

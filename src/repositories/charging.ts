@@ -39,7 +39,7 @@ export function chargingTogether(store: Store): Charging {
     make(waiting.splice(0, TOGETHER)).finally(() => {
       underWay -= 1;
       // Whoever has just been answered may have more to ask, and go along.
-      setImmediate(next);
+      if (waiting.length > 0) setImmediate(next);
     });
   }
 

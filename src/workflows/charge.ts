@@ -1,6 +1,6 @@
 import { InsufficientQuotaError } from '../domain/errors.ts';
 import { type Idempotency, keyReused } from '../domain/idempotency.ts';
-import { quotaOf } from '../domain/quota.ts';
+import { quotaOf, quotaOfPeriod } from '../domain/quota.ts';
 import type { LedgerEntry } from '../models/LedgerEntry.ts';
 import {
   type ChargedAccount,
@@ -52,7 +52,7 @@ export async function charge(
  */
 export async function chargeAnew(ctx: Context, user: UserReference, posting: ChargePosting): Promise<ChargedAccount> {
   const { result, account } = await ctx.charging.take(user, posting);
-  if (result === 'refused') throw new InsufficientQuotaError(quotaOf(account, ctx.clock.now()));
+  if (result === 'refused') throw new InsufficientQuotaError(quotaOfPeriod(account));
   await tellIfReached(ctx, account);
   return account;
 }

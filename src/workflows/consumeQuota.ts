@@ -1,6 +1,6 @@
 import { Types } from 'mongoose';
 import type { Idempotency } from '../domain/idempotency.ts';
-import { type Quota, quotaOf } from '../domain/quota.ts';
+import { type Quota, quotaOf, quotaOfPeriod } from '../domain/quota.ts';
 import type { UserReference } from '../models/statements/accounts.ts';
 import { getUser } from '../repositories/users.ts';
 import { charge, chargeAnew } from './charge.ts';
@@ -34,7 +34,7 @@ export async function consumeQuota(
   if (!idempotency) {
     const account = await chargeAnew(ctx, user, posting);
     ctx.settler.notice(account._id, { isWaitedFor: false });
-    return { chargeId: posting.id, credits, quota: quotaOf(account, ctx.clock.now()), repeated: false };
+    return { chargeId: posting.id, credits, quota: quotaOfPeriod(account), repeated: false };
   }
   const charged = await charge(ctx, user, posting, idempotency);
   if (charged.result === 'known') {

@@ -4,7 +4,7 @@ import { decodeCursor, encodeCursor } from '@/domain/cursor.ts';
 import { creditsFor, IMAGE_QUALITIES } from '@/domain/generation.ts';
 import { idempotencyOf } from '@/domain/idempotency.ts';
 import { canMove, GENERATION_STATUSES, isFinal, sourcesOf } from '@/domain/lifecycle.ts';
-import { quotaOf } from '@/domain/quota.ts';
+import { quotaOf, quotaOfPeriod } from '@/domain/quota.ts';
 import { SUBSCRIPTION_QUOTAS } from '@/domain/tiers.ts';
 
 describe('tiers', () => {
@@ -74,6 +74,10 @@ describe('quota', () => {
       remaining: 10,
       resetsAt: new Date('2027-03-31T10:00:00Z'),
     });
+  });
+
+  it('of the period that an account is in can be told when that has ended, too', () => {
+    expect(quotaOfPeriod(account)).toEqual(quotaOf(account, new Date('2027-02-01T00:00:00Z')));
   });
 
   it('never remains below zero after a downgrade', () => {

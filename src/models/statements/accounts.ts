@@ -1,7 +1,7 @@
 import { Types } from 'mongoose';
 import { ArtifexError, UserNotFoundError } from '../../domain/errors.ts';
 import { CLOCK_TOLERANCE_MS } from '../../domain/ledger.ts';
-import { quotaOf } from '../../domain/quota.ts';
+import { quotaOfPeriod } from '../../domain/quota.ts';
 import { usersOf } from '../collections.ts';
 import type { Store } from '../store.ts';
 import type { OpenEntry, User } from '../User.ts';
@@ -50,8 +50,6 @@ export const CHARGED_FIELDS = {
   monthlyUsage: 1,
   grantedCredits: 1,
   quotaResetDate: 1,
-  quotaAnchor: 1,
-  paidAnchor: 1,
   periodNumber: 1,
   quotaAlert: 1,
 } as const satisfies Partial<typeof ACCOUNT_FIELDS>;
@@ -99,7 +97,7 @@ const ANSWER = { returnDocument: 'after', projection: ACCOUNT_FIELDS } as const;
 
 /** What the account has made of an ordinary charge; the rest of the entry is the posting itself and need not come back. */
 function ordinaryEntry(account: Account): Pick<OpenEntry, 'sequence' | 'balance' | 'period'> {
-  const { remaining } = quotaOf(account, new Date(0));
+  const { remaining } = quotaOfPeriod(account);
   return { sequence: account.entrySequence, balance: remaining, period: account.periodNumber };
 }
 

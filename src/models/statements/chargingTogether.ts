@@ -70,9 +70,9 @@ function chargeGroups(
 
 const ANSWER = { returnDocument: 'after', projection: CHARGED_FIELDS } as const;
 
-async function chargeGroup(store: Store, { user, takings }: Group, now: Date): Promise<ChargedAccount | null> {
+function chargeGroup(store: Store, { user, takings }: Group, now: Date): Promise<ChargedAccount | null> {
   const { filter, update } = ordinaryCharges(postingsOf(takings), now);
-  return await usersOf(store).findOneAndUpdate({ ...user, ...filter }, update, ANSWER);
+  return usersOf(store).findOneAndUpdate({ ...user, ...filter }, update, ANSWER);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { alertLevelOf, type QuotaAlert, type QuotaAlertLevel } from '../../domain/alerts.ts';
-import { quotaOf } from '../../domain/quota.ts';
+import { quotaOfPeriod } from '../../domain/quota.ts';
 import { usersOf } from '../collections.ts';
 import type { Store } from '../store.ts';
 import type { ChargedAccount } from './accounts.ts';
@@ -29,7 +29,7 @@ export function onQuotaAlert(store: Store, listener: QuotaAlertListener): () => 
  */
 export async function tellIfReached(store: Store, account: ChargedAccount): Promise<void> {
   const told = listeners.get(connectionOf(store));
-  const level = alertLevelOf(quotaOf(account, store.clock.now()));
+  const level = alertLevelOf(quotaOfPeriod(account));
   if (!told?.size || level === null || level <= account.quotaAlert) return;
   if (!(await raise(store, account, level).catch(() => false))) return;
   for (const tell of told) tell({ userId: account._id.toHexString(), tier: account.subscriptionTier, level });

@@ -1,5 +1,5 @@
 import type { Expression } from './expressions.ts';
-import { LIMIT } from './limits.ts';
+import { leavesRoomFor } from './limits.ts';
 import { type Comeback, type KeyGuard, type Posting, slotOf } from './posting.ts';
 import { areNews } from './terms.ts';
 
@@ -26,7 +26,7 @@ function keysAreKnown(guard: KeyGuard | undefined): Expression[] {
 function accountAllows(posting: Posting): Expression[] {
   switch (posting.kind) {
     case 'charge':
-      return [{ $eq: ['$isDeleted', false] }, { $lte: [{ $add: ['$monthlyUsage', posting.credits] }, LIMIT] }];
+      return [{ $eq: ['$isDeleted', false] }, leavesRoomFor(posting.credits)];
     case 'reset':
       return posting.ifPeriod === undefined ? [] : [{ $eq: ['$periodNumber', posting.ifPeriod] }];
     case 'terms':

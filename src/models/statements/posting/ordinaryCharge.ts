@@ -1,6 +1,6 @@
 import { type Found, LEISURE_MS } from '../../../domain/ledger.ts';
 import type { Changes } from './expressions.ts';
-import { LIMIT } from './limits.ts';
+import { leavesRoomFor } from './limits.ts';
 import { type ChargePosting, type KeyGuard, slotOf } from './posting.ts';
 
 /** What admits a posting, and what it changes. */
@@ -36,7 +36,7 @@ export function ordinaryCharges(postings: readonly ChargePosting[], now: Date): 
     filter: {
       isDeleted: false,
       quotaResetDate: { $gt: now },
-      $expr: { $lte: [{ $add: ['$monthlyUsage', total] }, LIMIT] },
+      $expr: leavesRoomFor(total),
     },
     update: [
       {
