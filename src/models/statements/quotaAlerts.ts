@@ -28,9 +28,10 @@ export function onQuotaAlert(store: Store, listener: QuotaAlertListener): () => 
  * becomes of this.
  */
 export async function tellIfReached(store: Store, account: ChargedAccount): Promise<void> {
-  const told = listeners.get(connectionOf(store));
   const level = alertLevelOf(quotaOfPeriod(account));
-  if (!told?.size || level === null || level <= account.quotaAlert) return;
+  if (level === null || level <= account.quotaAlert) return;
+  const told = listeners.get(connectionOf(store));
+  if (!told?.size) return;
   if (!(await raise(store, account, level).catch(() => false))) return;
   for (const tell of told) tell({ userId: account._id.toHexString(), tier: account.subscriptionTier, level });
 }

@@ -4,20 +4,18 @@ import type { Expression } from './expressions.ts';
 /** The most worthy first: a tier that is none of these has the last place, and with it the least. */
 const TIERS = SUBSCRIPTION_TIERS.toReversed();
 
-/** What the tier's quota makes of it. In few words, since they go with every charge. */
-const ofTier = (value: (quota: number) => number): Expression => ({
-  $arrayElemAt: [
-    TIERS.map((tier) => value(SUBSCRIPTION_QUOTAS[tier])),
-    { $indexOfArray: [TIERS, '$subscriptionTier'] },
-  ],
-});
+const QUOTAS = TIERS.map((tier) => SUBSCRIPTION_QUOTAS[tier]);
+const PLACE = { $indexOfArray: [TIERS, '$subscriptionTier'] };
 
 /** Credits that the tier alone allows. */
-export const TIER_QUOTA: Expression = ofTier((quota) => quota);
+export const TIER_QUOTA: Expression = { $arrayElemAt: [QUOTAS, PLACE] };
 
-/** Whether so many more fit into what tier and grants allow in this period. */
+/** Whether so many more fit into what tier and grants allow in this period. In few words, since they go with every charge. */
 export const leavesRoomFor = (credits: number): Expression => ({
-  $lte: [{ $subtract: ['$monthlyUsage', '$grantedCredits'] }, ofTier((quota) => quota - credits)],
+  $lte: [
+    { $subtract: ['$monthlyUsage', '$grantedCredits'] },
+    { $arrayElemAt: [QUOTAS.map((quota) => quota - credits), PLACE] },
+  ],
 });
 
 /** Credits that tier and grants allow in this period. */

@@ -1,5 +1,5 @@
 import { type Found, LEISURE_MS } from '../../../domain/ledger.ts';
-import type { Changes } from './expressions.ts';
+import type { Changes, Expression } from './expressions.ts';
 import { leavesRoomFor } from './limits.ts';
 import { type ChargePosting, type KeyGuard, slotOf } from './posting.ts';
 
@@ -26,60 +26,69 @@ export function ordinaryCharge(posting: ChargePosting, now: Date, guard?: KeyGua
  * together, and else none.
  */
 export function ordinaryCharges(postings: readonly ChargePosting[], now: Date): GuardedUpdate {
-  const total = postings.reduce((sum, { credits }) => sum + credits, 0);
-  const uncounted = postings.reduce(
-    (sum, { credits, generationId }) => sum + (generationId === undefined ? credits : 0),
-    0,
-  );
-  const sweepAt = postings.some(isWaitedFor) ? now : new Date(now.getTime() + LEISURE_MS);
+  let total = 0;
+  let uncounted = 0;
+  let sweepAt = new Date(now.getTime() + LEISURE_MS);
+  for (const posting of postings) {
+    total += posting.credits;
+    if (posting.generationId === undefined) uncounted += posting.credits;
+    if (isWaitedFor(posting)) sweepAt = now;
+  }
+  const changes: Changes = {
+    monthlyUsage: { $add: ['$monthlyUsage', total] },
+    entrySequence: { $add: ['$entrySequence', postings.length] },
+    sweepAt: { $min: ['$sweepAt', sweepAt] },
+    updatedAt: now,
+  };
+  if (uncounted > 0) changes['totalImagesGenerated'] = { $add: ['$totalImagesGenerated', uncounted] };
+  let taken = 0;
+  for (const [index, posting] of postings.entries()) {
+    changes[`openEntries.${slotOf(posting)}`] = entry(posting, now, index === 0 ? FOUND : foundAfter(index, taken));
+    taken += posting.credits;
+  }
   return {
-    filter: {
-      isDeleted: false,
-      quotaResetDate: { $gt: now },
-      $expr: leavesRoomFor(total),
-    },
-    update: [
-      {
-        $set: {
-          monthlyUsage: { $add: ['$monthlyUsage', total] },
-          entrySequence: { $add: ['$entrySequence', postings.length] },
-          ...entries(postings, now),
-          sweepAt: { $min: ['$sweepAt', sweepAt] },
-          updatedAt: now,
-          ...(uncounted > 0 && { totalImagesGenerated: { $add: ['$totalImagesGenerated', uncounted] } }),
-        },
-      },
-    ],
+    filter: { isDeleted: false, quotaResetDate: { $gt: now }, $expr: leavesRoomFor(total) },
+    update: [{ $set: changes }],
   };
 }
 
 /** Whether somebody looks for what follows from it: a key is met in the ledger, and a generation waits to be recorded. */
 const isWaitedFor = ({ key, generationId }: ChargePosting) => key !== undefined || generationId !== undefined;
 
-function entries(postings: readonly ChargePosting[], now: Date): Changes {
-  let taken = 0;
-  return Object.fromEntries(
-    postings.map((posting, index) => {
-      const found = {
-        sequence: index === 0 ? '$entrySequence' : { $add: ['$entrySequence', index] },
-        used: taken === 0 ? '$monthlyUsage' : { $add: ['$monthlyUsage', taken] },
-        tier: '$subscriptionTier',
-        granted: '$grantedCredits',
-      } satisfies Record<keyof Found, unknown>;
-      taken += posting.credits;
-      const entry = { ...literally(posting), at: now, period: '$periodNumber', found };
-      return [`openEntries.${slotOf(posting)}`, entry];
-    }),
-  );
-}
+type FoundExpressions = Record<keyof Found, Expression>;
 
-/** Text from outside is literal: a reason that begins with a dollar sign is no expression. What is no text, or our own, is as it is. */
-function literally({ id, kind, credits, generationId, ...outside }: ChargePosting): Changes {
-  return {
-    id,
-    kind,
-    credits,
-    ...(generationId && { generationId }),
-    ...Object.fromEntries(Object.entries(outside).map(([name, value]) => [name, { $literal: value }])),
-  };
+/** What the account is before the first of them. */
+const FOUND: FoundExpressions = {
+  sequence: '$entrySequence',
+  used: '$monthlyUsage',
+  tier: '$subscriptionTier',
+  granted: '$grantedCredits',
+};
+
+/** What it is after some of them, which took so many credits. */
+const foundAfter = (count: number, taken: number): FoundExpressions => ({
+  ...FOUND,
+  sequence: { $add: ['$entrySequence', count] },
+  used: { $add: ['$monthlyUsage', taken] },
+});
+
+/** What is no text of somebody else's. */
+type Own = 'id' | 'kind' | 'credits' | 'generationId';
+
+const OUTSIDE = Object.keys({
+  key: true,
+  fingerprint: true,
+  generation: true,
+  reason: true,
+  act: true,
+} satisfies Record<Exclude<keyof ChargePosting, Own>, true>);
+
+/** Text from outside is literal: a reason that begins with a dollar sign is no expression. */
+function entry(posting: ChargePosting, now: Date, found: FoundExpressions): Changes {
+  const { id, kind, credits, generationId } = posting;
+  const fields: Changes = { id, kind, credits, at: now, period: '$periodNumber', found };
+  if (generationId) fields['generationId'] = generationId;
+  const given: Readonly<Record<string, unknown>> = posting;
+  for (const name of OUTSIDE) if (given[name] !== undefined) fields[name] = { $literal: given[name] };
+  return fields;
 }
