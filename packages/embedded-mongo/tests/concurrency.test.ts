@@ -49,6 +49,31 @@ describe('commands on one document', () => {
   });
 });
 
+describe('reads side by side whose first batches take long', () => {
+  test('each go on with their own documents', async () => {
+    const db = server().freshDb();
+    const rows = db.collection<{ _id: number; reader: number }>('rows');
+    const READERS = 4;
+    // What they look for stands at the end, so that all of them are still at their first batch when the last one begins.
+    const readerOf = (_id: number) => (_id < 36_000 ? -1 : _id % READERS);
+    await rows.insertMany(Array.from({ length: 40_000 }, (_, _id) => ({ _id, reader: readerOf(_id) })));
+    const pool = await clients(READERS);
+    await Promise.all(pool.map((client) => client.db().command({ ping: 1 })));
+    const read = await times(READERS, async (reader) =>
+      pool[reader]
+        ?.db(db.databaseName)
+        .collection<{ _id: number; reader: number }>('rows')
+        .find({ $expr: { $eq: ['$reader', reader] } }, { batchSize: 400 })
+        .toArray(),
+    );
+    for (const [reader, found] of read.entries()) {
+      expect(found?.map(({ _id }) => _id)).toEqual(
+        Array.from({ length: 1_000 }, (_, i) => 36_000 + i * READERS + reader),
+      );
+    }
+  });
+});
+
 describe('a unique index under a race', () => {
   test('has exactly one winner, and E11000 names the key', async () => {
     const users = server().freshDb().collection('users');

@@ -52,11 +52,17 @@ export const DEFAULT_WAIT_MS = 1000;
 /** The open cursors of the server. */
 export class Cursors {
   private readonly open = new Map<bigint, Cursor>();
-  private nextId = BigInt(Math.floor(Math.random() * 2 ** 40)) + 1n;
+  private lastId = BigInt(Math.floor(Math.random() * 2 ** 40));
   private sweeper: NodeJS.Timeout | undefined;
 
   get size(): number {
     return this.open.size;
+  }
+
+  /** Nobody else's ever: others begin while a first batch pauses. */
+  private takeId(): bigint {
+    this.lastId += 1n;
+    return this.lastId;
   }
 
   /** Reads a first batch, and keeps a cursor when there is more. */
@@ -67,20 +73,20 @@ export class Cursors {
     single: boolean,
     noTimeout = false,
   ): Generator<undefined, Batch> {
-    const cursor: Cursor = { id: this.nextId, namespace, stream, noTimeout, held: undefined, lastUsed: 0, busy: false };
+    const id = this.takeId();
+    const cursor: Cursor = { id, namespace, stream, noTimeout, held: undefined, lastUsed: 0, busy: false };
     const { docs, done } = yield* this.read(cursor, batchSize);
     if (done || single) return { id: 0n, docs };
     stream.detach();
-    this.nextId += 1n;
     cursor.lastUsed = Date.now();
-    this.open.set(cursor.id, cursor);
+    this.open.set(id, cursor);
     this.sweeper ??= setInterval(() => this.sweep(), SWEEP_MS).unref();
-    return { id: cursor.id, docs };
+    return { id, docs };
   }
 
   /** Opens a cursor over what is still to come, as change streams are; its first batch waits for nothing. */
   *follow(namespace: string, stream: Stream, followed: Followed, batchSize: number): Generator<undefined, Batch> {
-    const id = this.nextId;
+    const id = this.takeId();
     const cursor: Cursor = {
       id,
       namespace,
@@ -92,7 +98,6 @@ export class Cursors {
       followed,
     };
     const { docs, done } = yield* this.read(cursor, batchSize);
-    this.nextId += 1n;
     cursor.lastUsed = Date.now();
     const ended = done && followed.isInvalidated;
     if (!ended) this.open.set(id, cursor);
